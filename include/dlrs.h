@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * dlrs.h - what libdlrs offers beyond <dlfcn.h>.
+ *
+ * libdlrs replaces dlopen and its family, so a program needs this header only for what the standard
+ * interface cannot say. Include it beside <dlfcn.h> and link with `pkg-config --libs dlrs` in place of
+ * -ldl, or put libdlrs.so.0 into LD_PRELOAD. The header is for programs; the loader's own
+ * sources take nothing from it but the flags.
+ *
+ * Copyright (c) 2026 the libdlrs authors
+ */
+#ifndef DLRS_H
+#define DLRS_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The version of this header; a release changes MAJOR when a program must be rebuilt. */
+#define DLRS_VERSION_MAJOR 0
+#define DLRS_VERSION_MINOR 1
+#define DLRS_VERSION_PATCH 0
+#define DLRS_VERSION (DLRS_VERSION_MAJOR * 10000 + DLRS_VERSION_MINOR * 100 + DLRS_VERSION_PATCH)
+
+/*
+ * A flag for dlopen's mode: a private copy. The file is opened, mapped and initialised afresh, even when
+ * it is loaded already; the copy has its own data and its own handle.
+ *
+ *  - A later dlopen never finds the copy, neither by name nor by inode, and no other library comes to
+ *    depend on it: without the flag one gets the shared library, with it one more copy.
+ *  - The libraries the copy itself depends on are shared as usual.
+ *  - Unwinders, dladdr, dl_iterate_phdr and debuggers see the copy like any other library.
+ *  - dlclose runs its destructors and unmaps it. Old and new copies live side by side until then.
+ *
+ *	void *v2 = dlopen("./plugin.so", RTLD_NOW | DLRS_NOT_REGISTER);
+ *
+ * A file that may be rewritten while it is mapped should be replaced by rename(2): the mapping of an
+ * overwritten file changes under the program, as it does with every loader.
+ */
+#define DLRS_NOT_REGISTER 0x400
+#define CUSTOM_NOT_REGISTER DLRS_NOT_REGISTER
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* DLRS_H */
