@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Builds and runs the conformance programs: every case once on the host's loader and once with libdlrs preloaded.
+# A case passes when both runs succeed and print the same.
+#
+#   run.sh [--host-only] [pattern]      pattern: part of "category/case", or a glob
+#
+# DLRS_LIB   the library to preload (default build/libdlrs.so.0)
+# JOBS       cases run side by side (default: number of processors)
+# Prints PASS, FAIL or SKIP for each case and counts for each category; exits 1 when a case failed.
+set -u -o pipefail
+shopt -s nullglob
+
+conform=$(cd "$(dirname "$0")" && pwd)
+top=$(cd "$conform/../.." && pwd)
+build=$top/build/conform
+lib=${DLRS_LIB:-$top/build/libdlrs.so.0}
+
+build_all()
+{
+	mkdir -p "$build" && cd "$build" || return 1
+	awk -f "$conform/rules.awk" "$top"/tests/{fixtures,conform}/*/*.{c,cc,S} >rules.new || return 1
+	cmp -s rules.new rules.mk || mv rules.new rules.mk
+	mv programs.new programs
+	sed -n 's/^all: //p' rules.mk >targets
+	make -k -s -j"$(nproc)" -f "$conform/build.mk" CONFORM="$conform" all
+}
+
+# Runs one side of a case: $1 side, $2 program path, $3 case. Leaves out.$1, err.$1 and rc.$1 in the scratch directory.
+run_side()
+{
+	local dir=$PWD preload=
+	[ "$1" = ours ] && preload=$lib
+	rm -rf "$dir/tmp.$1" && mkdir -p "$dir/tmp.$1"
+	timeout -k 5 "${TWIN_TIMEOUT:-60}" env ${preload:+LD_PRELOAD="$preload"} TWIN_SIDE="$1" TWIN_TMP="$dir/tmp.$1" \
+		"$2" "$3" >"out.$1" 2>"err.$1" </dev/null
+	echo $? >"rc.$1"
+}
+
+# Judges one case; prints its result line. $1 category/program, $2 case.
+run_case()
+{
+	local category=${1%%/*} program=${1#*/} name side rc why=
+	name=$category/$2
+	[ "$program" = "$category" ] || name=$category/$program.$2
+	mkdir -p "$build/run/$name" && cd "$build/run/$name" || return
+	for side in host $([ -n "$host_only" ] || echo ours); do
+		run_side "$side" "$build/$1" "$2"
+		rc=$(cat "rc.$side")
+		case $rc in
+		0) ;;
+		77) echo "SKIP conform/$name: [$side] $(tail -n 1 "err.$side")"; return ;;
+		124 | 137) why+=" [$side] timed out or killed;" ;;
+		*) why+=" [$side] exit $rc: $(tail -n 1 "err.$side" | cut -c 1-400)" ;;
+		esac
+	done
+	if [ -z "$why$host_only" ] && ! cmp -s out.host out.ours; then
+		why=" output differs: $(diff out.host out.ours | sed -n 2,5p | tr '\n' '|')"
+	fi
+	rm -rf tmp.host tmp.ours
+	[ -z "$why" ] && echo "PASS conform/$name" || echo "FAIL conform/$name:$why"
+}
+
+host_only= pattern=
+for arg in "$@"; do
+	case $arg in
+	--host-only) host_only=1 ;;
+	--one) ;;
+	*) pattern=$arg ;;
+	esac
+done
+export host_only
+
+# Worker mode, used below: run.sh --one category/program case
+if [ "${1:-}" = --one ]; then
+	shift
+	host_only=${TWIN_HOST_ONLY:-}
+	run_case "$1" "$2"
+	exit
+fi
+
+if [ -z "$host_only" ] && [ ! -f "$lib" ]; then
+	echo "FAIL conform: no $lib (build it, name another with DLRS_LIB, or use --host-only)"
+	exit 1
+fi
+build_all || echo "FAIL conform/build: not everything was built"
+
+cd "$build" || exit 1
+while read -r program; do
+	[ -x "$program" ] || { echo "FAIL conform/$program: not built"; continue; }
+	category=${program%%/*}
+	for case in $("./$program" --list); do
+		name=$category/$case
+		[ "${program#*/}" = "$category" ] || name=$category/${program#*/}.$case
+		# shellcheck disable=SC2053
+		[[ -z $pattern || $name == *$pattern* || $name == $pattern ]] && printf '%s %s\n' "$program" "$case"
+	done
+done <programs >todo.all
+grep '^FAIL' todo.all >results
+grep -v '^FAIL' todo.all | TWIN_HOST_ONLY=$host_only xargs -r -P "${JOBS:-$(nproc)}" -L 1 "$conform/run.sh" --one | tee -a results
+
+echo
+sort results | awk '{ split($2, p, "/"); c = p[2]; n[c]++; v[c, $1]++; t[$1]++ }
+	END {
+		for (c in n)
+			printf "%-12s %3d pass %3d fail %3d skip\n", c, v[c, "PASS"], v[c, "FAIL"], v[c, "SKIP"] | "sort"
+		close("sort")
+		printf "%-12s %3d pass %3d fail %3d skip\n", "conform", t["PASS"], t["FAIL"], t["SKIP"]
+	}'
+[ -s results ] && ! grep -q "^FAIL" results

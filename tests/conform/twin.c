@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The frame of the conformance programs; twin.h says what each function promises. */
+#include "twin.h"
+#include <dirent.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <regex.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+extern const struct twin_case *const __start_twin_cases[], *const __stop_twin_cases[];
+
+int twin_argc;
+char **twin_argv, **twin_envp;
+char twin_trace[65536];
+static pthread_mutex_t trace_lock = PTHREAD_MUTEX_INITIALIZER;
+static bool tracing_now;
+
+bool twin_ours(void)
+{
+	static int ours = -1;
+
+	if (ours < 0) {
+		ours = dlsym(RTLD_DEFAULT, "dlrs_version") != NULL;
+		dlerror();
+	}
+	return ours;
+}
+
+void twin_fail(const char *file, int line, const char *fmt, ...)
+{
+	va_list ap;
+	const char *base = strrchr(file, '/');
+
+	fflush(stdout);
+	fprintf(stderr, "%s:%d: ", base ? base + 1 : file, line);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	_exit(1);
+}
+
+void twin_skip(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	_exit(77);
+}
+
+void twin_same(const char *file, int line, const char *what, const char *got, const char *want)
+{
+	if (!got || strcmp(got, want))
+		twin_fail(file, line, "%s is \"%s\", not \"%s\"", what, got ? got : "(null)", want);
+}
+
+void twin_eq(const char *file, int line, const char *what, long got, long want)
+{
+	if (got != want)
+		twin_fail(file, line, "%s is %ld (%#lx), not %ld (%#lx)", what, got, got, want, want);
+}
+
+void twin_error(const char *file, int line, const char *text, const char *more)
+{
+	const char *got = dlerror();
+	regex_t re;
+
+	if (!got)
+		twin_fail(file, line, "no dlerror, expected \"%s\"", text);
+	if (!TWIN_ERRORS_TELL_MORE) {
+		if (strcmp(got, text))
+			twin_fail(file, line, "dlerror is \"%s\", not \"%s\"", got, text);
+		return;
+	}
+	if (strncmp(got, text, strlen(text)))
+		twin_fail(file, line, "dlerror is \"%s\", does not begin with \"%s\"", got, text);
+	if (!more)
+		return;
+	if (regcomp(&re, more, REG_EXTENDED | REG_NOSUB))
+		twin_fail(file, line, "bad regex \"%s\"", more);
+	if (regexec(&re, got + strlen(text), 0, NULL, 0))
+		twin_fail(file, line, "dlerror is \"%s\"; its end does not match /%s/", got, more);
+	regfree(&re);
+}
+
+void *twin_load(const char *file, int line, const char *path, int flags)
+{
+	void *h = dlopen(path, flags);
+
+	if (!h)
+		twin_fail(file, line, "dlopen(%s, %#x): %s", path, flags, dlerror());
+	return h;
+}
+
+void *twin_sym(const char *file, int line, void *handle, const char *name)
+{
+	void *p = dlsym(handle, name);
+
+	if (!p)
+		twin_fail(file, line, "dlsym(%s): %s", name, dlerror());
+	return p;
+}
+
+static char *slurp(const char *path)
+{
+	size_t len = 0, room = 1 << 16;
+	char *text = malloc(room);
+	ssize_t n;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || !text)
+		fail("%s: %s", path, strerror(errno));
+	while ((n = read(fd, text + len, room - len - 1)) > 0) {
+		len += n;
+		if (room - len < 4096 && !(text = realloc(text, room *= 2)))
+			fail("no memory");
+	}
+	close(fd);
+	text[len] = 0;
+	return text;
+}
+
+char *twin_maps(void)
+{
+	return slurp("/proc/self/maps");
+}
+
+int twin_mapped(const char *name)
+{
+	char *maps = twin_maps(), *save = NULL;
+	int n = 0;
+
+	for (char *line = strtok_r(maps, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		n += strstr(line, name) != NULL;
+	free(maps);
+	return n;
+}
+
+void twin_perms(const void *addr, char perms[5])
+{
+	char *maps = twin_maps(), *save = NULL;
+	unsigned long lo, hi;
+
+	strcpy(perms, "none");
+	for (char *line = strtok_r(maps, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		char p[5];
+
+		if (sscanf(line, "%lx-%lx %4s", &lo, &hi, p) == 3 && lo <= (unsigned long)addr &&
+		    (unsigned long)addr < hi)
+			strcpy(perms, p);
+	}
+	free(maps);
+}
+
+int twin_fds(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	int n = 0;
+
+	while (d && readdir(d))
+		n++;
+	if (d)
+		closedir(d);
+	return n;
+}
+
+void trace(const char *fmt, ...)
+{
+	char word[256];
+	va_list ap;
+	size_t len;
+
+	va_start(ap, fmt);
+	vsnprintf(word, sizeof word, fmt, ap);
+	va_end(ap);
+	pthread_mutex_lock(&trace_lock);
+	len = strlen(twin_trace);
+	if (tracing_now)
+		dprintf(1, "%s\n", word);
+	else
+		snprintf(twin_trace + len, sizeof twin_trace - len, "%s%s", len ? " " : "", word);
+	pthread_mutex_unlock(&trace_lock);
+}
+
+void trace_now(void)
+{
+	tracing_now = true;
+}
+
+struct twin_run twin_run(const char *part, const char *const *env)
+{
+	struct twin_run r = {0};
+	int out[2], err[2], status;
+	size_t used[2] = {0, 0};
+	pid_t pid;
+
+	if (pipe(out) || pipe(err))
+		fail("pipe: %s", strerror(errno));
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		dup2(out[1], 1);
+		dup2(err[1], 2);
+		close(out[0]), close(out[1]), close(err[0]), close(err[1]);
+		for (; env && *env; env++)
+			putenv((char *)*env);
+		execl("/proc/self/exe", twin_argv[0], part, (char *)NULL);
+		_exit(126);
+	}
+	close(out[1]), close(err[1]);
+	struct pollfd p[2] = {{.fd = out[0], .events = POLLIN}, {.fd = err[0], .events = POLLIN}};
+	while (p[0].fd >= 0 || p[1].fd >= 0) {
+		poll(p, 2, -1);
+		for (int i = 0; i < 2; i++) {
+			char *to = i ? r.err : r.out;
+			ssize_t n;
+
+			if (p[i].fd < 0 || !p[i].revents)
+				continue;
+			n = read(p[i].fd, to + used[i], sizeof r.out - 1 - used[i]);
+			if (n > 0)
+				used[i] += n;
+			else
+				close(p[i].fd), p[i].fd = -1;
+		}
+	}
+	waitpid(pid, &status, 0);
+	r.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	return r;
+}
+
+/* Results of twin_here and twin_tmp live as long as the process; a case makes only a few. */
+static const char *joined(const char *dir, const char *name)
+{
+	char *path;
+
+	if (asprintf(&path, "%s/%s", dir, name) < 0)
+		fail("no memory");
+	return path;
+}
+
+const char *twin_here(const char *name)
+{
+	char cwd[PATH_MAX];
+
+	return joined(getcwd(cwd, sizeof cwd) ? cwd : ".", name);
+}
+
+const char *twin_tmp(const char *name)
+{
+	const char *dir = getenv("TWIN_TMP");
+
+	if (!dir) {
+		dir = twin_here("tmp");
+		mkdir(dir, 0755);
+	}
+	return joined(dir, name);
+}
+
+const char *twin_copy(const char *from, const char *to)
+{
+	char buf[65536];
+	ssize_t n;
+	int in = open(from, O_RDONLY | O_CLOEXEC), out;
+
+	unlink(to);
+	out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
+	if (in < 0 || out < 0)
+		fail("copy %s to %s: %s", from, to, strerror(errno));
+	while ((n = read(in, buf, sizeof buf)) > 0)
+		if (write(out, buf, n) != n)
+			fail("write %s: %s", to, strerror(errno));
+	close(in), close(out);
+	return to;
+}
+
+void twin_patch(const char *path, long off, const void *bytes, size_t len)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || pwrite(fd, bytes, len, off) != (ssize_t)len)
+		fail("patch %s: %s", path, strerror(errno));
+	close(fd);
+}
+
+int main(int argc, char **argv, char **envp)
+{
+	static char self[PATH_MAX];
+	const char *side = getenv("TWIN_SIDE");
+	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+
+	twin_argc = argc, twin_argv = argv, twin_envp = envp;
+	if (n <= 0 || chdir(dirname(strndup(self, n))))
+		fail("where am I?");
+	if (argc < 2 || !strcmp(argv[1], "--list")) {
+		for (const struct twin_case *const *c = __stop_twin_cases; c-- > __start_twin_cases;) /* source order */
+			if ((*c)->listed)
+				puts((*c)->name);
+		return 0;
+	}
+	if (side && !strcmp(side, "ours") != twin_ours())
+		fail("this run should be on the side \"%s\", but dlrs_version is %s", side,
+		     twin_ours() ? "there" : "missing");
+	for (const struct twin_case *const *c = __start_twin_cases; c < __stop_twin_cases; c++)
+		if (!strcmp((*c)->name, argv[1])) {
+			(*c)->run();
+			return 0;
+		}
+	fail("no case %s", argv[1]);
+}

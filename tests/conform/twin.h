@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The frame of the conformance programs. A program is a set of CASEs; run.sh runs each case in a process of its
+ * own, once on the host's loader and once with libdlrs preloaded, and wants the same verdict and the same stdout.
+ * A case fails at its first unmet expectation, with file, line and both values on stderr.
+ *
+ * Where libdlrs is meant to differ from the host, the case asks one of the named booleans below. There is no
+ * other way to tell the two sides apart, so this list is the complete list of wanted differences.
+ */
+#ifndef TWIN_H
+#define TWIN_H
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* True when libdlrs answers the dl calls of this process. */
+bool twin_ours(void);
+
+/* --- wanted differences, each with its reason ------------------------------------------------------------- */
+
+/* libdlrs serves initial-exec libraries from its own reserve; the host's surplus (1664 bytes) is soon used up. */
+#define TWIN_STATIC_TLS_NEVER_FULL twin_ours()
+/* libdlrs never makes stacks executable (as glibc >= 2.41); glibc 2.36 quietly makes every stack rwx. */
+#define TWIN_EXECSTACK_REFUSED twin_ours()
+/* One libc, ld.so and libgcc_s for all namespaces; glibc loads a second libc into each new one. */
+#define TWIN_NAMESPACES_SHARE_LIBC twin_ours()
+/* No limit of 16 namespaces. */
+#define TWIN_NAMESPACES_UNLIMITED twin_ours()
+/* RTLD_GLOBAL works inside a namespace; glibc 2.36 accepts it too but its libc copy is not shared. */
+/* CUSTOM_NOT_REGISTER (0x400) exists; glibc calls the bit an invalid mode. */
+#define TWIN_PRIVATE_COPIES twin_ours()
+/* Error texts start with glibc's words and go on with who needed what and where it was searched. */
+#define TWIN_ERRORS_TELL_MORE twin_ours()
+/* A stale or foreign handle is an error; glibc dereferences it. */
+#define TWIN_HANDLES_VALIDATED twin_ours()
+/* A child forked while another thread sits in a dl_iterate_phdr callback can load; glibc's write lock stays taken. */
+#define TWIN_FORK_IN_WALK_SAFE twin_ours()
+/* dlopen does not need the GLIBC_ABI_DT_RELR version marker to accept DT_RELR; glibc insists on it. */
+#define TWIN_RELR_UNMARKED_ACCEPTED twin_ours()
+
+/* --- cases -------------------------------------------------------------------------------------------------- */
+
+struct twin_case {
+	const char *name;
+	void (*run)(void);
+	bool listed; /* false: only reached through twin_run() */
+};
+
+/* CASE is one rule, run by run.sh. PART is a helper process of a case, started by twin_run(). */
+#define CASE(n) TWIN_CASE_(n, true)
+#define PART(n) TWIN_CASE_(n, false)
+#define TWIN_CASE_(n, listed)                                                                                      \
+	static void case_##n(void);                                                                                \
+	static const struct twin_case twin_##n = {#n, case_##n, listed};                                           \
+	static const struct twin_case *const twin_at_##n __attribute__((used, section("twin_cases"))) = &twin_##n; \
+	static void case_##n(void)
+
+/* --- expectations ------------------------------------------------------------------------------------------- */
+
+void twin_fail(const char *file, int line, const char *fmt, ...) __attribute__((noreturn, format(printf, 3, 4)));
+void twin_skip(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
+void twin_same(const char *file, int line, const char *what, const char *got, const char *want);
+void twin_eq(const char *file, int line, const char *what, long got, long want);
+void twin_error(const char *file, int line, const char *text, const char *more);
+
+#define fail(...) twin_fail(__FILE__, __LINE__, __VA_ARGS__)
+#define ok(cond)                      \
+	do {                          \
+		if (!(cond))          \
+			fail("not: %s", #cond); \
+	} while (0)
+#define eq(got, want) twin_eq(__FILE__, __LINE__, #got, (long)(got), (long)(want))
+#define same(got, want) twin_same(__FILE__, __LINE__, #got, got, want)
+/* dlerror() must be exactly `text` on the host; on ours it begins with it and the rest matches the regex `more`
+ * (NULL: anything). The message is consumed. */
+#define error_is(text, more) twin_error(__FILE__, __LINE__, text, more)
+
+/* --- helpers ------------------------------------------------------------------------------------------------ */
+
+/* dlopen and dlsym that must succeed. */
+#define load(path, flags) twin_load(__FILE__, __LINE__, path, flags)
+#define sym(handle, name) twin_sym(__FILE__, __LINE__, handle, name)
+#define shut(handle) eq(dlclose(handle), 0)
+void *twin_load(const char *file, int line, const char *path, int flags);
+void *twin_sym(const char *file, int line, void *handle, const char *name);
+/* Call `name` of `handle` as int name(void) / int name(int). */
+#define call(handle, name) (((int (*)(void))sym(handle, name))())
+#define call1(handle, name, arg) (((int (*)(int))sym(handle, name))(arg))
+
+/* Number of lines of /proc/self/maps whose path contains `name`; all of maps as malloc'ed text; permissions of addr. */
+int twin_mapped(const char *name);
+char *twin_maps(void);
+void twin_perms(const void *addr, char perms[5]);
+int twin_fds(void);
+
+/* A log the fixtures write to (the programs are linked with -rdynamic): words joined by blanks. traced() compares
+ * and empties it; trace_now() prints every further word to stdout at once (for exit order). */
+void trace(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void trace_now(void);
+#define traced(want) (same(twin_trace, want), (void)(twin_trace[0] = 0))
+extern char twin_trace[];
+
+/* Run PART `part` of this program in a fresh process, with `env` ("A=b", NULL-terminated, may be NULL) added. */
+struct twin_run {
+	int code; /* exit code, or 128 + signal */
+	char out[4096], err[4096];
+};
+struct twin_run twin_run(const char *part, const char *const *env);
+
+/* Absolute path of a file beside the program; a file in this case's scratch directory; copy a file byte for byte. */
+const char *twin_here(const char *name);
+const char *twin_tmp(const char *name);
+const char *twin_copy(const char *from, const char *to);
+/* Overwrite `len` bytes at `off` of a file. */
+void twin_patch(const char *path, long off, const void *bytes, size_t len);
+
+extern int twin_argc;
+extern char **twin_argv, **twin_envp;
+
+#ifdef __cplusplus
+}
+#endif
+#endif
