@@ -34,7 +34,7 @@ function result(what, which, reason)
 	line = what " " name ": " which (reason == "" ? "" : ": " reason)
 	print ":test-result: " line >trs
 	if (what != "PASS")
-		print line
+		print "     " line
 }
 
 { last = $0 }
@@ -72,3 +72,8 @@ END {
 	print ":recheck: " (n["FAIL"] ? "yes" : "no") >trs
 	print ":copy-in-global-log: " (n["FAIL"] ? "yes" : "no") >trs
 }' "$log"
+
+# A red test shows its log at once: nobody should have to look for it.
+if grep -q '^:global-test-result: FAIL' "$trs"; then
+	sed 's/^/     | /' "$log" | tail -n 60
+fi
