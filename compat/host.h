@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * host: everything the loader wants of the process it lives in.
+ *
+ * Rules that hold for every function here unless it says otherwise:
+ *   - addresses and lengths are page-aligned; a result below zero is -errno;
+ *   - no malloc, no libc call that may call back into us;
+ *   - never takes the loader lock, never reports to the user;
+ *   - functions marked UNLOCKED call libc's loader: they must not run under the loader lock, because
+ *     libc holds its own lock while it calls foreign code that may call us.
+ *
+ * host.c of a port is boot.c (find libc) plus one file per libc (glibc.c, musl.c, static.c) and linux.c
+ * (raw system calls).
+ */
+#ifndef COMPAT_HOST_H
+#define COMPAT_HOST_H
+
+#include <link.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define UNLOCKED /* documentation: call without the loader lock */
+
+enum host_libc { HOST_NONE, HOST_GLIBC, HOST_MUSL };
+
+/* The address->object answer of glibc >= 2.35 (dlfcn.h there; not in older headers and not in musl's). */
+struct host_find_object {
+	unsigned long long flags;
+	void *map_start, *map_end;
+	struct link_map *map;
+	void *eh_frame; /* address of PT_GNU_EH_FRAME, not of .eh_frame */
+	unsigned long long reserved[7];
+};
+
+struct tls_index; /* the argument of __tls_get_addr */
+
+/* libc's own functions, found without calling any dl* function.  NULL: this libc has none. */
+struct host_real {
+	void *(*dlopen)(const char *, int);
+	void *(*dlsym)(void *, const char *);
+	int (*dlclose)(void *);
+	char *(*dlerror)(void);
+	int (*dlinfo)(void *, int, void *);
+	int (*dladdr1)(const void *, void *, void **, int);
+	int (*dl_iterate_phdr)(int (*)(struct dl_phdr_info *, size_t, void *), void *);
+	int (*find_object)(void *, struct host_find_object *);
+	void *(*tls_get_addr)(struct tls_index *);
+	int (*thread_atexit)(void (*)(void *), void *, void *); /* __cxa_thread_atexit_impl */
+	int (*pthread_create)(void *, const void *, void *(*)(void *), void *);
+	int (*thrd_create)(void *, int (*)(void *), void *);
+	int (*key_create)(unsigned *, void (*)(void *));
+	int (*setspecific)(unsigned, const void *);
+	int (*register_atfork)(void (*)(void), void (*)(void), void (*)(void), void *); /* glibc */
+	int (*pthread_atfork)(void (*)(void), void (*)(void), void (*)(void));		/* musl */
+	char **(*backtrace_symbols)(void *const *, int);
+	void (*backtrace_symbols_fd)(void *const *, int, int);
+	void *(*malloc)(size_t);
+	void (*free)(void *);
+};
+
+/* Constant after host_boot(). */
+struct host {
+	enum host_libc libc;
+	int minor;	  /* glibc 2.36: 36 */
+	int argc;
+	char **argv, **envp; /* as the process was started */
+	bool secure;	  /* AT_SECURE: read no environment variable */
+	bool valgrind;
+	size_t page;
+	const char *platform; /* $PLATFORM */
+	uintptr_t vdso;	  /* AT_SYSINFO_EHDR, or 0 */
+	struct link_map *main; /* libc's link_map of the program */
+	struct r_debug *debug; /* found through DT_DEBUG, never through the symbol */
+	struct host_real real;
+};
+
+extern struct host host;
+
+/*
+ * Find libc and fill `host`.  Idempotent and callable from any entry point at any moment: before our own
+ * constructor, inside a malloc, with environ still NULL.  Makes no libc call but one dl_iterate_phdr.
+ * False: not a libc we know; the doors then answer with an error.
+ */
+bool host_boot(void);
+
+/* $NAME from the environment the process was started with; NULL under AT_SECURE. */
+const char *host_getenv(const char *name);
+
+/* --- images that libc loaded ---------------------------------------------------------------------- */
+
+struct host_module {
+	struct link_map *map; /* libc's own: name, load bias, dynamic section, and its handle */
+	const ElfW(Phdr) *ph;
+	unsigned phnum;
+	size_t tls_modid;     /* libc's module id, 0: no PT_TLS */
+	void *tls_data;	      /* the calling thread's block, NULL: not known */
+};
+
+/*
+ * Calls each() for every image of libc's base namespace, in load order, while libc keeps the list still:
+ * each() may take the loader lock (libc's lock, then ours, is the one legal order).  Stops when each()
+ * returns false.  UNLOCKED.
+ */
+void host_modules(bool (*each)(const struct host_module *, void *), void *arg);
+
+/* Changes whenever libc loads or unloads something: adds in the high, subs in the low half.  UNLOCKED. */
+uint64_t host_generation(void);
+
+/*
+ * libc keeps some pointers of a dynamic section relocated and some not, and which depends on the tag
+ * and the libc.  The runtime address that d_ptr of `tag` means in an image with this bias and span.
+ */
+uintptr_t host_dyn_ptr(intptr_t tag, uintptr_t d_ptr, uintptr_t bias, uintptr_t start, uintptr_t end);
+
+/* Must this soname come from libc's own dlopen (libc family, ld.so, libgcc_s)? */
+bool host_only(const char *soname);
+
+/* libc's dlopen of a host-only library: its handle, or NULL with libc's message in text[len].  UNLOCKED. */
+struct link_map *host_open(const char *name, char *text, size_t len);
+
+/* Keeps an image that libc loaded by itself from being unloaded by libc.  UNLOCKED. */
+bool host_pin(const char *path);
+
+/* Offset of a host module's thread-locals from the thread pointer; false: not static.  UNLOCKED. */
+bool host_tpoff(const struct host_module *, intptr_t *tpoff);
+
+/* --- where libc searches -------------------------------------------------------------------------- */
+
+struct host_paths {
+	const char *env;	  /* LD_LIBRARY_PATH as captured at start (or --library-path), or NULL */
+	const char *const *dirs;  /* default directories in order, NULL-terminated */
+	const char *lib;	  /* $LIB */
+	const char *const *hwcaps; /* subdirectories tried first in every directory, NULL-terminated,
+				      e.g. "glibc-hwcaps/x86-64-v3", "tls/x86_64" */
+	bool use_cache;
+};
+
+/* Constant; the first call is UNLOCKED (it asks libc), later calls return the same. */
+const struct host_paths *host_paths(void);
+
+/* Looks a soname up in /etc/ld.so.cache: copies the path; false: not there or no cache. */
+bool host_cache(const char *soname, char *path, size_t len);
+
+/* --- memory, files: small tables so that tests and fuzzers can put their own in --------------------- */
+
+struct host_mem {
+	/* mmap: the address, or -errno as an integer (see host_failed) */
+	void *(*map)(void *addr, size_t len, int prot, int flags, int fd, uint64_t off);
+	int (*unmap)(void *addr, size_t len);
+	int (*protect)(void *addr, size_t len, int prot);
+};
+
+struct host_stat {
+	uint64_t dev, ino, size;
+	uint32_t mode;
+};
+
+struct host_fs {
+	int (*open)(const char *path); /* O_RDONLY | O_CLOEXEC, never 0-2 */
+	int (*close)(int fd);
+	long (*pread)(int fd, void *buf, size_t len, uint64_t off); /* whole length unless end of file */
+	int (*stat)(int fd, struct host_stat *);
+	int (*statpath)(const char *path, struct host_stat *);
+	int (*realpath)(const char *path, char *out, size_t len); /* length, resolved lexically and by links */
+	int (*getcwd)(char *out, size_t len);
+};
+
+extern const struct host_mem *host_mem;
+extern const struct host_fs *host_fs;
+
+static inline bool host_failed(const void *p)
+{
+	return (uintptr_t)p > (uintptr_t)-4096;
+}
+
+/* --- threads, time, output ------------------------------------------------------------------------ */
+
+void host_wait(const uint32_t *word, uint32_t while_value); /* futex, private */
+void host_wake(const uint32_t *word, int n);
+void host_yield(void);
+int host_tid(void);
+int host_pid(void);
+bool host_thread_gone(int pid, int tid); /* has the kernel forgotten this thread? */
+uint64_t host_mask_signals(void);	 /* block all; returns the old mask */
+void host_unmask_signals(uint64_t old);
+bool host_membarrier(void); /* every running thread passes a full barrier; false: kernel has none */
+bool host_poke(void *dst, const void *src, size_t len); /* a store that fails instead of faulting */
+/* Registers fork handlers with libc (may call its malloc).  UNLOCKED. */
+bool host_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
+uint64_t host_nanoseconds(void);
+void host_write(int fd, const char *s, size_t len);
+int host_create(const char *path); /* a new file for output, close-on-exec */
+_Noreturn void host_exit(int status);
+const char *host_errno_text(int err); /* glibc's English text of the errnos a loader meets; never NULL */
+
+#endif

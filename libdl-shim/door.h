@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * door: how every exported function comes in and goes out.
+ *
+ * The only code that takes the loader lock.  A door captures its caller, enters, makes one core call,
+ * leaves, and turns a diag into dlerror's text.  No ELF knowledge.
+ */
+#ifndef LIBDL_SHIM_DOOR_H
+#define LIBDL_SHIM_DOOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../loader/diag.h"
+#include "../loader/image.h"
+
+#define DOOR __attribute__((visibility("default")))
+
+/* The true return address of an exported function. */
+#define door_caller() ((uintptr_t)__builtin_return_address(0))
+
+/* Boot on first use and keep up with libc's own loads.  False: the host is not one we know. */
+bool door_ready(void);
+
+void door_enter(void); /* the lock */
+void door_leave(void);
+
+/* The image that the return address lies in; the program when nobody's.  Inside the lock or an epoch. */
+struct image *door_image(uintptr_t caller);
+
+/* Leaves the message for dlerror in this thread, or forgets the last one. */
+void door_error(const struct diag *d);
+void door_no_error(void);
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hash: lookup of one name in one symbol table, by DT_GNU_HASH or DT_HASH.
+ *
+ * struct symtab is small and is all that a lookup touches.  No lock, no allocation, bounded walks.  The
+ * rules of what counts as a match (undefined symbols, versions, hidden ones) are glibc's check_match.
+ */
+#ifndef LOADER_HASH_H
+#define LOADER_HASH_H
+
+#include "elf.h"
+
+/* A version definition or requirement by index: what DT_VERSYM's entries point at. */
+struct version {
+	const char *name; /* NULL: index not used */
+	uint32_t hash;	  /* the ELF hash that the file stores */
+	bool hidden;	  /* a requirement that only an exact match satisfies */
+	const char *file; /* requirement: who shall define it; definition: NULL */
+};
+
+struct symtab {
+	uintptr_t bias;
+	const elf_sym *sym;
+	uint32_t nsym; /* no index at or above is touched */
+	uint32_t nchain;
+	const char *str;
+	size_t str_len; /* str[str_len - 1] is NUL */
+
+	const uint32_t *bucket, *chain; /* gnu: chain[i - symoffset] */
+	uint32_t nbucket, symoffset;
+	const uintptr_t *bloom;
+	uint32_t bloom_mask, bloom_shift;
+	bool gnu;
+
+	const elf_versym *versym;	/* nsym entries or NULL */
+	const struct version *versions; /* by index; NULL: none */
+	unsigned nversion;
+	bool has_verdef;
+};
+
+struct sym_request {
+	const char *name;
+	uint32_t gnu;		     /* text_hash(name) */
+	uint32_t sysv;		     /* hash_sysv(name), valid when has_sysv */
+	bool has_sysv;
+	bool plt;		     /* JUMP_SLOT: an undefined symbol with a value does not count */
+	bool newest;		     /* dlsym: the default version rather than the oldest */
+	const struct version *version; /* NULL: none asked for */
+};
+
+static inline struct sym_request sym_request(const char *name, uint32_t gnu)
+{
+	return (struct sym_request){.name = name, .gnu = gnu};
+}
+
+uint32_t hash_sysv(const char *s);
+
+/* The defined symbol that answers the request, or NULL. */
+const elf_sym *hash_lookup(const struct symtab *st, struct sym_request *rq);
+
+/* The same by looking at every symbol: the oracle of the tests. */
+const elf_sym *hash_linear(const struct symtab *st, struct sym_request *rq);
+
+/* A symbol's name, "" when its offset is bad. */
+const char *hash_name(const struct symtab *st, const elf_sym *s);
+
+/* The number of symbols that the hash table knows of (the symbol table itself does not say). */
+uint32_t hash_count(const struct symtab *st);
+
+/* The defined symbol with the greatest address at or below addr that covers it (dladdr), or NULL. */
+const elf_sym *hash_nearest(const struct symtab *st, uintptr_t addr);
+
+#endif

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * image: one mapped object: its birth, its states, its end.
+ *
+ * Both ours and those that libc loaded (host images) are struct image.  Fields are grouped by the stage
+ * that writes them.  The lock protects all writes; what readers may see without it is marked.
+ */
+#ifndef LOADER_IMAGE_H
+#define LOADER_IMAGE_H
+
+#include <stdatomic.h>
+
+#include "dyn.h"
+#include "file.h"
+#include "hash.h"
+#include "map.h"
+
+enum image_state {
+	IMAGE_NEW,	 /* has a name */
+	IMAGE_MAPPED,	 /* has memory */
+	IMAGE_PARSED,	 /* has tables and dependencies */
+	IMAGE_LINKED,	 /* has its scope */
+	IMAGE_RELOCATED, /* is usable */
+	IMAGE_COMMITTED, /* is visible to everybody; its constructors have not begun */
+	IMAGE_INITING,	 /* one thread runs its constructors */
+	IMAGE_READY,
+	IMAGE_FINI, /* destructors run or have run; nobody can find it any more */
+	IMAGE_GONE,
+};
+
+/*
+ * Debuggers and libthread_db read libc's private part of a link_map behind the public one (up to 1472
+ * bytes in glibc 2.41).  Ours is zero there, which they take for "no thread-locals".
+ */
+enum { IMAGE_LINK_TAIL = 2048 - sizeof(struct link_map) };
+
+enum tls_place {
+	TLS_NONE,
+	TLS_DYNAMIC, /* a block per thread on first use */
+	TLS_STATIC,  /* at one offset from every thread pointer, in our reserve */
+	TLS_HOST,    /* libc's module */
+};
+
+struct image_tls {
+	uintptr_t va, filesz, memsz, align; /* PT_TLS; memsz 0: none */
+	enum tls_place place;
+	bool needs_static; /* DF_STATIC_TLS, or the target of a TPOFF relocation */
+	size_t id;	   /* module id, ours from 4096; 0: none */
+	intptr_t tpoff;	   /* TLS_STATIC, and TLS_HOST when host_static */
+	bool host_static;
+	unsigned slot; /* tls.c's */
+};
+
+struct image_name { /* a name by which dlopen may ask for this image again */
+	struct image_name *chain; /* in registry.c's hash table */
+	struct image_name *next;  /* of the same image */
+	struct image *im;
+	uint32_t hash;
+	char text[];
+};
+
+struct space;
+struct scope_list;
+struct scope_chain;
+
+struct image {
+	struct link_map link; /* public; a handle of ours points here.  l_name, l_addr, l_ld: commit */
+	char link_tail[IMAGE_LINK_TAIL];
+
+	/* Birth: written by image_new, constant. */
+	struct space *space;
+	char *path; /* absolute, or as found; link.l_name is the same text */
+	uint64_t dev, ino;
+	bool host;	/* libc loaded it */
+	bool startup;	/* host, and part of the program's first global scope */
+	bool program;	/* host, the executable */
+	bool is_private; /* CUSTOM_NOT_REGISTER */
+	void *handle;	/* what dlopen returns: &link, or libc's link_map */
+	struct image *prev, *next; /* in the space, load order */
+	struct image_name *names;
+	struct image *caller; /* whose RPATH chain it came from (l_loader); a borrowed pointer, load only */
+
+	/* Stage 2, map. */
+	struct map map;
+	const elf_phdr *ph; /* in the image's memory, or ph_copy */
+	unsigned phnum;
+	void *ph_copy;
+	uintptr_t entry_dynamic; /* va of PT_DYNAMIC */
+	uintptr_t dynamic_len;
+	uintptr_t eh_frame_hdr; /* runtime address of PT_GNU_EH_FRAME, 0: none */
+
+	/* Stage 3, parse.  Readers see it after commit. */
+	struct dyn dyn;
+	struct symtab st;
+	struct image_tls tls;
+
+	/* Stage 4, scope. */
+	struct image **needed; /* direct dependencies, nneeded; a missing one fails the load */
+	unsigned nneeded;
+	struct image **order; /* dependents first: a root's whole closure sorted, else itself + needed */
+	unsigned norder;
+	_Atomic(struct scope_list *) search; /* a root's closure breadth first: dlsym(handle) */
+	_Atomic(struct scope_chain *) chain; /* where its own references are looked up, in order */
+
+	/* Counters: lock, except tls_dtors. */
+	unsigned opens;		/* dlopen minus dlclose */
+	bool pinned;		/* never unloaded: NODELETE, unique symbols, program */
+	bool global;		/* in the space's global scope */
+	bool host_pinned;	/* a late host image that we asked libc to keep */
+	struct image **binds;	/* images outside its closure that its references were bound to */
+	unsigned nbinds, capbinds;
+	atomic_uint tls_dtors; /* pending thread_local destructors: __cxa_thread_atexit_impl */
+	bool reached;	       /* unload.c's mark, also the sorter's */
+	unsigned index;	       /* sorter's and load.c's scratch */
+
+	/* Life. */
+	_Atomic enum image_state state;
+	void *init_owner; /* the thread (its tp) that runs the constructors */
+	bool fini_due;	  /* constructors ran: destructors owed */
+
+	/* Relocation. */
+	bool lazy;	    /* PLT slots may be bound at first call */
+	bool has_ifuncs;    /* the second pass has work */
+	unsigned nreloc;
+	uint64_t ns_find, ns_map, ns_reloc, ns_init; /* TRACE_STATISTICS */
+};
+
+/* A new image with this path; NULL: no memory.  NEEDS_LOCK. */
+struct image *image_new(struct space *space, const char *path);
+
+/* Frees the description and whatever is still mapped.  The caller unpublished it.  NEEDS_LOCK. */
+void image_free(struct image *im);
+
+/* Takes program headers: dynamic section, TLS, EH frame, RELRO.  Stage 2, after map_image. */
+bool image_headers(struct image *im, const elf_phdr *ph, unsigned phnum, struct diag *d);
+
+/* Parses the dynamic section: stage 3.  rule as in dyn.h. */
+bool image_parse(struct image *im, dyn_ptr_rule *rule, struct diag *d);
+
+/* The only va -> pointer gate. */
+static inline const void *image_at(const struct image *im, uintptr_t va, uintptr_t len)
+{
+	return map_at(&im->map, va, len);
+}
+
+/* Name for messages: the path, or the program's. */
+const char *image_label(const struct image *im);
+
+/* The directory of its real path ($ORIGIN), copied; false: not known. */
+bool image_origin(const struct image *im, char *out, size_t len);
+
+/* Remembers that im's references were bound to `to`.  False: no memory.  NEEDS_LOCK. */
+bool image_bind(struct image *im, struct image *to);
+
+/* Value of a symbol as a runtime address (no IFUNC call, no TLS). */
+static inline uintptr_t image_value(const struct image *im, const elf_sym *s)
+{
+	return s->st_shndx == SHN_ABS ? s->st_value : im->map.bias + s->st_value;
+}
+
+#endif

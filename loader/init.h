@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * init: constructors and destructors: their order, and who runs them.
+ *
+ * Runs foreign code: the loader lock must not be held.  Each image is claimed by one thread; another
+ * that needs it waits, the same thread (a constructor that calls dlopen) passes through, and so does one
+ * whose wait would close a circle.
+ */
+#ifndef LOADER_INIT_H
+#define LOADER_INIT_H
+
+#include "image.h"
+
+/* Constructors of root's closure, dependencies first.  Takes and leaves the lock around each. */
+void init_run(struct image *root);
+
+/* One image's destructors: DT_FINI_ARRAY backwards, then DT_FINI.  UNLOCKED. */
+void init_fini(struct image *im);
+
+/* At exit: destructors of all our images in libc's order.  From our own destructor.  UNLOCKED. */
+void init_exit(void);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lazy: binding a PLT slot at its first call.
+ *
+ * arch_lazy_entry (tramp.S) saves every argument register and calls lazy_bind.  An unresolved function
+ * ends the process with glibc's message and status 127.
+ */
+#ifndef LOADER_LAZY_H
+#define LOADER_LAZY_H
+
+#include "image.h"
+
+/* Readies DT_PLTGOT for lazy binding; false: this image must be bound at once. */
+bool lazy_prepare(struct image *im);
+
+/* From arch_lazy_entry: the image from GOT[1], the index into DT_JMPREL.  Returns the target. */
+uintptr_t lazy_bind(struct image *im, uintptr_t index);
+
+/*
+ * A library became global: slots of start-up images that libc left unresolved and that it defines are
+ * bound to it (host-libc.md i).  NEEDS_LOCK.
+ */
+void lazy_patch_host(struct image *provider);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * map: from checked program headers to mapped segments, and back to nothing.
+ *
+ * File mappings only: perf, gdb, valgrind and page sharing need them.  Never reads the mapped bytes.
+ */
+#ifndef LOADER_MAP_H
+#define LOADER_MAP_H
+
+#include "diag.h"
+#include "elf.h"
+#include "file.h"
+
+struct segment {
+	uintptr_t va, len; /* image-relative; len is p_memsz */
+	uint8_t prot;	   /* PROT_* as the program header asks */
+};
+
+/*
+ * The mapped image: written by map_image, constant after map_protect, given back by map_unmap.
+ * Host images have one too (adopted from their program headers), but libc owns the memory.
+ */
+struct map {
+	uintptr_t bias;	      /* runtime address = bias + va */
+	uintptr_t start, end; /* runtime, page-aligned */
+	unsigned nseg;
+	struct segment *seg;	    /* arena */
+	uintptr_t relro_va, relro_len; /* 0: none */
+	bool textrel_open;	    /* text is writable at the moment (DT_TEXTREL) */
+};
+
+/* Reserves, places, zeroes tails.  On failure nothing stays mapped.  NEEDS_LOCK. */
+bool map_image(struct map *m, const struct file *f, struct diag *d);
+
+/* The same description for an image that is mapped already.  NEEDS_LOCK. */
+bool map_adopt(struct map *m, uintptr_t bias, const elf_phdr *ph, unsigned phnum);
+
+/* Makes every read-only segment writable for relocation, and back.  DT_TEXTREL only. */
+bool map_textrel(struct map *m, bool open, const char *path, struct diag *d);
+
+/* RELRO. */
+bool map_protect(struct map *m, const char *path, struct diag *d);
+
+void map_unmap(struct map *m);	/* the memory; the description stays for late readers */
+void map_forget(struct map *m); /* the description.  NEEDS_LOCK */
+
+/*
+ * The range gate: does [va, va+len) lie inside one segment with all of `prot`?  Everything that an
+ * image's tables name goes through here once.
+ */
+bool map_has(const struct map *m, uintptr_t va, uintptr_t len, int prot);
+
+/* The pointer for va, or NULL when map_has(.., PROT_READ) fails. */
+const void *map_at(const struct map *m, uintptr_t va, uintptr_t len);
+
+/* Bytes from va to the end of its segment; 0: outside. */
+uintptr_t map_room(const struct map *m, uintptr_t va);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * registry: the process-wide truth about images: names, files, namespaces, counters, and which of them
+ * libc loaded.
+ *
+ * Identity is (device, inode), or a name that was given before; never the basename.  All functions
+ * NEEDS_LOCK unless they say otherwise.
+ */
+#ifndef LOADER_REGISTRY_H
+#define LOADER_REGISTRY_H
+
+#include "image.h"
+#include "scope.h"
+
+struct registry {
+	struct space base;	 /* and base.next...: all namespaces */
+	struct image *program;	 /* the executable */
+	struct image *libdlrs;	 /* ourselves */
+	atomic_ulong adds, subs; /* images of ours that came and went: dlpi_adds, dlpi_subs */
+	_Atomic uint64_t host_generation; /* host_generation() at the last adoption */
+	unsigned nimage;		  /* live ones, host's too */
+};
+extern struct registry registry;
+
+/*
+ * Brings the registry up to date with what libc loaded meanwhile.  The first call adopts everything.
+ * UNLOCKED: takes the lock itself, under libc's.  False: no memory at the first call.
+ */
+bool registry_sync(void);
+
+/* By a name that was asked for or is its soname; by file.  NULL: not loaded there. */
+struct image *registry_by_name(struct space *sp, const char *name);
+struct image *registry_by_file(struct space *sp, uint64_t dev, uint64_t ino);
+
+bool registry_name(struct image *im, const char *name); /* one more name; false: no memory */
+void registry_add(struct image *im);			/* commit: into its space's list, visible to by_file */
+void registry_remove(struct image *im);			/* from lists and tables */
+
+struct space *registry_space(long id); /* NULL: no such namespace */
+struct space *registry_space_new(void);
+void registry_space_free(struct space *sp); /* an empty one, not base */
+
+/* A host image's own closure for dlsym(handle); built on first use.  False: no memory. */
+bool registry_host_search(struct image *im);
+
+#endif
