@@ -4,6 +4,8 @@
 # Proves the rules of the house: those of the sources (lint_source.py) and those of the built library.
 # A test of `make check`, and `./dev lint`.
 #
+#   lint.sh [sources | library]    one half only
+#
 #   DLRS_SRC   the source tree (default: the one this file is in)
 #   DLRS_LIB   the built library (default: build/libdlrs.so.0 there)
 #
@@ -38,7 +40,7 @@ rule()
 # only_in A B WHAT: the words of A that B lacks, each followed by WHAT
 only_in()
 {
-	comm -23 <(printf '%s\n' $1 | sort -u) <(printf '%s\n' $2 | sort -u) | sed "/./s/\$/ $3/"
+	comm -23 <(printf '%s\n' $1 | sort -u) <(printf '%s\n' $2 | sort -u) | sed -n "/./s/\$/ $3/p"
 }
 
 # symbols FLAG: names in the dynamic symbol table; FLAG is a test of the section index column
@@ -47,7 +49,12 @@ symbols()
 	"$readelf" --dyn-syms -W "$lib" | awk '$1 ~ /^[0-9]+:$/ && $5 != "LOCAL" && $7 '"$1"' "UND" { print $8 }'
 }
 
-"${PYTHON3:-python3}" -B "$here/lint_source.py" "$src" || status=1
+if [ "${1:-}" != library ]; then
+	"${PYTHON3:-python3}" -B "$here/lint_source.py" "$src" || status=1
+fi
+if [ "${1:-}" = sources ]; then
+	exit $status
+fi
 
 if [ ! -e "$lib" ]; then
 	rule 'the library is built' "no $lib"
@@ -56,8 +63,8 @@ fi
 dynamic=$("$readelf" -dW "$lib")
 segments=$("$readelf" -lW "$lib")
 exported=$(symbols '!=' | grep -v '^dlrs_')
-map=$(sed -e 's,/\*.*\*/,,; s,#.*,,' -e '/local:/,$d' "$src/libdl-shim/dlrs.map" |
-	grep -oE '[A-Za-z_][A-Za-z0-9_]*(\*)?;' | tr -d ';' | grep -v '^dlrs_')
+map=$(tr -s '\n\t' '  ' <"$src/libdl-shim/dlrs.map" | sed 's,/\*[^*]*\*/,,g; s/local:.*//' |
+	grep -oE '[A-Za-z_][A-Za-z0-9_]*;' | tr -d ';' | grep -v '^dlrs_')
 
 rule 'the library exports what it should' "$(only_in "$exports" "$exported" 'is missing'
 	only_in "$exported" "$exports" 'should not be there')"

@@ -14,6 +14,7 @@ lib=${DLRS_LIB:-$top/build/libdlrs.so.0}
 cc=${CC:-gcc}
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/dlrs-smoke.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
+export DLRS_LIB=$lib
 status=0
 
 # same NAME EXPECTED COMMAND...: the command, preloaded, exits 0 and prints exactly what is expected
@@ -40,6 +41,14 @@ program()
 if [ ! -e "$lib" ]; then
 	echo "FAIL smoke: no $lib"
 	exit 1
+fi
+
+if faults=$("$top/tests/lint.sh" library); then
+	echo 'PASS smoke: exports and imports'
+else
+	echo 'FAIL smoke: exports and imports'
+	grep -v '^PASS' <<<"$faults" | sed 's/^/    /'
+	status=1
 fi
 
 program hello <<'END'
