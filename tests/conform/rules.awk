@@ -5,13 +5,16 @@
 #     BUILD prog: <flags>           a program, linked with twin.o and exporting its symbols
 # with one line for each variant. Everything of tests/{conform,fixtures}/<category>/ is built inside
 # build/conform/<category>/, so flags name other libraries without a directory ("liby.so"), which also makes them
-# prerequisites and gives DT_NEEDED entries without a slash. @origin stands for a RUNPATH of $ORIGIN.
+# prerequisites and gives DT_NEEDED entries without a slash. @origin stands for a RUNPATH of $ORIGIN, @dir for the
+# directory of the source.
 
 FNR == 1 {
 	n = split(FILENAME, part, "/")
 	category = part[n - 1]
 	kind = part[n - 2]
 	source = FILENAME
+	directory = FILENAME
+	sub(/\/[^\/]*$/, "", directory)
 }
 
 /(^|[ *])BUILD [^ ]+:/ {
@@ -23,6 +26,7 @@ FNR == 1 {
 	sub(/^[^:]*: ?/, "", flags)
 	gsub(/@origin/, "-Wl,-rpath,'$ORIGIN'", flags)
 	gsub(/\$/, "$$", flags)
+	gsub(/@dir/, directory, flags)
 	key = category "/" target
 	if (key in source_of) {
 		print "two rules for " key > "/dev/stderr"
@@ -44,7 +48,7 @@ END {
 		target = target_of[key]
 		compiler = source_of[key] ~ /\.cc$/ ? "$(CXX) $(CXXFLAGS)" : "$(CC) $(CFLAGS)"
 		needs = ""
-		m = split(flags_of[key], word, /[ ,]/)
+		m = split(flags_of[key], word, " ")
 		for (j = 1; j <= m; j++) {
 			sub(/^\.\//, "", word[j])
 			if ((category_of[key] "/" word[j]) in source_of)

@@ -110,55 +110,60 @@ void *twin_sym(const char *file, int line, void *handle, const char *name)
 	return p;
 }
 
-static char *slurp(const char *path)
+static char maps[2][1 << 20]; /* static: reading the map must not change it */
+
+static char *read_maps(char *to)
 {
-	size_t len = 0, room = 1 << 16;
-	char *text = malloc(room);
+	size_t len = 0;
 	ssize_t n;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
 
-	if (fd < 0 || !text)
-		fail("%s: %s", path, strerror(errno));
-	while ((n = read(fd, text + len, room - len - 1)) > 0) {
+	while ((n = read(fd, to + len, sizeof maps[0] - len - 1)) > 0)
 		len += n;
-		if (room - len < 4096 && !(text = realloc(text, room *= 2)))
-			fail("no memory");
-	}
 	close(fd);
-	text[len] = 0;
-	return text;
-}
-
-char *twin_maps(void)
-{
-	return slurp("/proc/self/maps");
+	to[len] = 0;
+	return to;
 }
 
 int twin_mapped(const char *name)
 {
-	char *maps = twin_maps(), *save = NULL;
 	int n = 0;
 
-	for (char *line = strtok_r(maps, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-		n += strstr(line, name) != NULL;
-	free(maps);
+	for (const char *at = read_maps(maps[0]); (at = strstr(at, name)); n++)
+		at += strcspn(at, "\n");
 	return n;
 }
 
 void twin_perms(const void *addr, char perms[5])
 {
-	char *maps = twin_maps(), *save = NULL;
 	unsigned long lo, hi;
+	char p[5];
 
 	strcpy(perms, "none");
-	for (char *line = strtok_r(maps, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		char p[5];
-
+	for (const char *line = read_maps(maps[0]); *line; line += strcspn(line, "\n") + 1)
 		if (sscanf(line, "%lx-%lx %4s", &lo, &hi, p) == 3 && lo <= (unsigned long)addr &&
 		    (unsigned long)addr < hi)
 			strcpy(perms, p);
+}
+
+void twin_maps_remember(void)
+{
+	read_maps(maps[1]);
+}
+
+void twin_maps_unchanged(const char *file, int line)
+{
+	const char *now = read_maps(maps[0]), *then = maps[1];
+
+	while (*now && *then) {
+		int n = strcspn(now, "\n"), t = strcspn(then, "\n");
+
+		if (n != t || strncmp(now, then, n))
+			twin_fail(file, line, "maps changed: was %.*s; is %.*s", t, then, n, now);
+		now += n + 1, then += t + 1;
 	}
-	free(maps);
+	if (*now || *then)
+		twin_fail(file, line, "maps changed: %s%.100s", *now ? "new " : "gone ", *now ? now : then);
 }
 
 int twin_fds(void)

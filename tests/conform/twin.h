@@ -97,11 +97,15 @@ void *twin_sym(const char *file, int line, void *handle, const char *name);
 #define call(handle, name) (((int (*)(void))sym(handle, name))())
 #define call1(handle, name, arg) (((int (*)(int))sym(handle, name))(arg))
 
-/* Number of lines of /proc/self/maps whose path contains `name`; all of maps as malloc'ed text; permissions of addr. */
+/* Number of lines of /proc/self/maps that contain `name`; permissions of the page of addr ("none": not mapped). */
 int twin_mapped(const char *name);
-char *twin_maps(void);
 void twin_perms(const void *addr, char perms[5]);
+/* Number of open descriptors. */
 int twin_fds(void);
+/* Remember the memory map; fail, naming the first difference, when it is not the same any more. */
+void twin_maps_remember(void);
+#define maps_unchanged() twin_maps_unchanged(__FILE__, __LINE__)
+void twin_maps_unchanged(const char *file, int line);
 
 /* A log the fixtures write to (the programs are linked with -rdynamic): words joined by blanks. traced() compares
  * and empties it; trace_now() prints every further word to stdout at once (for exit order). */

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT
+ * Dependency graphs: order of construction and search, unloading as a whole, and loads that fail half way.
+ *
+ * BUILD graph:
+ */
+#include "twin.h"
+
+typedef const char *text_fn(void);
+
+#define ASK(h, name) (((text_fn *)sym(h, name))())
+#define NOT_FOUND(name) name ": cannot open shared object file: No such file or directory"
+
+CASE(chain)
+{
+	void *h = load("./libchain1.so", RTLD_NOW);
+
+	traced("+chain3 +chain2 +chain1");
+	same(ASK(h, "chain3_here"), "chain3");
+	shut(h);
+	traced("-chain1 -chain2 -chain3");
+	eq(twin_mapped("/libchain"), 0);
+}
+
+CASE(chain_opened_in_the_middle_first)
+{
+	void *middle = load("./libchain2.so", RTLD_NOW), *h = load("./libchain1.so", RTLD_NOW);
+
+	traced("+chain3 +chain2 +chain1");
+	shut(middle);
+	traced("");
+	same(ASK(h, "chain3_here"), "chain3");
+	shut(h);
+	traced("-chain1 -chain2 -chain3");
+}
+
+CASE(handle_of_the_middle_does_not_see_the_top)
+{
+	load("./libchain1.so", RTLD_NOW);
+	ok(!dlsym(load("./libchain2.so", RTLD_NOW), "chain1_here"));
+}
+
+CASE(diamond)
+{
+	void *h = load("./libtop.so", RTLD_NOW);
+
+	traced("+base +right +left +top");
+	same(ASK(h, "base_here"), "base");
+	shut(h);
+	traced("-top -left -right -base");
+	eq(twin_mapped("/libbase.so"), 0);
+}
+
+CASE(diamond_one_arm_stays)
+{
+	void *right = load("./libright.so", RTLD_NOW), *h = load("./libtop.so", RTLD_NOW);
+
+	traced("+base +right +left +top");
+	shut(h);
+	traced("-top -left");
+	same(ASK(right, "base_here"), "base");
+	shut(right);
+	traced("-right -base");
+}
+
+CASE(cycle)
+{
+	void *h = load("./libring1.so", RTLD_NOW);
+
+	same(ASK(h, "ring2_here"), "ring2");
+	same(ASK(load("./libring2.so", RTLD_NOW), "ring1_here"), "ring1");
+	puts(twin_trace);
+}
+
+CASE(cycle_goes_when_the_last_handle_goes)
+{
+	void *one = load("./libring1.so", RTLD_NOW), *two = load("./libring2.so", RTLD_NOW);
+
+	shut(one);
+	same(ASK(two, "ring1_here"), "ring1");
+	shut(two);
+	eq(twin_mapped("/libring"), 0);
+	puts(twin_trace);
+}
+
+CASE(library_that_needs_itself)
+{
+	void *h = load("./libself.so", RTLD_NOW);
+
+	traced("+self");
+	shut(h);
+	traced("-self");
+	eq(twin_mapped("/libself.so"), 0);
+}
+
+CASE(search_is_breadth_first)
+{
+	same(ASK(load("./libwide.so", RTLD_NOW), "both"), "right");
+}
+
+static void patch_number(const char *path, const char *from, int number)
+{
+	static char buf[65536];
+	FILE *f = fopen(path, "r+");
+	size_t len = f ? fread(buf, 1, sizeof buf, f) : 0;
+	char *at = memmem(buf, len, from, strlen(from)), digits[8];
+
+	ok(at);
+	snprintf(digits, sizeof digits, "%03d", number);
+	memcpy(strstr(at, "n0") + 1, digits, 3);
+	rewind(f);
+	ok(fwrite(buf, 1, len, f) == len && !fclose(f));
+}
+
+CASE(chain_of_300)
+{
+	enum { COUNT = 300 };
+	char name[32];
+	void *h;
+
+	twin_copy("libn001.so", twin_tmp("libn000.so"));
+	for (int i = 0; i < COUNT; i++) {
+		snprintf(name, sizeof name, "libn%03d.so", i);
+		patch_number(twin_copy("libn000.so", twin_tmp(name)), "libn001.so", i + 1);
+	}
+	snprintf(name, sizeof name, "libn%03d.so", COUNT);
+	twin_copy("libn001.so", twin_tmp(name));
+	h = load(twin_tmp("libn000.so"), RTLD_NOW);
+	eq(call(h, "link_weight"), 1);
+	ok(twin_mapped("libn300.so"));
+	shut(h);
+	eq(twin_mapped("/libn"), 0);
+}
+
+/* Failing loads. The first failure may grow the loader's own memory; the second must leave nothing at all. */
+static void fails_without_trace(const char *path, int flags, const char *text, const char *more)
+{
+	int fds;
+
+	ok(!dlopen(path, flags));
+	error_is(text, more);
+	twin_maps_remember();
+	fds = twin_fds();
+	ok(!dlopen(path, flags));
+	error_is(text, more);
+	maps_unchanged();
+	eq(twin_fds(), fds);
+	traced("");
+}
+
+CASE(missing_dependency_leaves_nothing)
+{
+	fails_without_trace("./libneedsabsent.so", RTLD_NOW, NOT_FOUND("libabsent.so"), "libneedsabsent.so");
+	eq(twin_mapped("/libchain"), 0);
+	ok(!dlopen("./libchain1.so", RTLD_NOW | RTLD_NOLOAD));
+}
+
+CASE(missing_dependency_two_levels_down)
+{
+	fails_without_trace("./libdeepabsent.so", RTLD_LAZY, NOT_FOUND("libabsent.so"),
+	                    "libneedsabsent.so.*libdeepabsent.so");
+}
+
+CASE(missing_dependency_keeps_what_was_there)
+{
+	void *h = load("./libchain1.so", RTLD_NOW);
+
+	traced("+chain3 +chain2 +chain1");
+	fails_without_trace("./libneedsabsent.so", RTLD_NOW, NOT_FOUND("libabsent.so"), NULL);
+	same(ASK(h, "chain3_here"), "chain3");
+	shut(h);
+	traced("-chain1 -chain2 -chain3");
+}
+
+CASE(missing_dependency_of_a_global_open_promotes_nothing)
+{
+	load("./libchain1.so", RTLD_NOW);
+	ok(!dlopen("./libneedsabsent.so", RTLD_NOW | RTLD_GLOBAL));
+	ok(!dlsym(RTLD_DEFAULT, "chain3_here"));
+}
+
+CASE(missing_symbol_leaves_nothing)
+{
+	fails_without_trace("./libnosymbol.so", RTLD_NOW, "./libnosymbol.so: undefined symbol: nobody_has_function", NULL);
+}
+
+CASE(missing_symbol_in_a_dependency)
+{
+	char text[4200];
+
+	snprintf(text, sizeof text, "%s: undefined symbol: nobody_has_function", twin_here("./libnosymbol.so"));
+	fails_without_trace("./libdeepnosymbol.so", RTLD_NOW, text, "libdeepnosymbol.so");
+	eq(twin_mapped("/libchain"), 0);
+}
+
+CASE(missing_data_symbol_fails_even_lazily)
+{
+	fails_without_trace("./libnodata.so", RTLD_LAZY, "./libnodata.so: undefined symbol: nobody_has_data", NULL);
+}
+
+CASE(missing_symbol_supplied_later)
+{
+	void *h;
+
+	ok(!dlopen("./libnosymbol.so", RTLD_NOW));
+	load("./libgives.so", RTLD_NOW | RTLD_GLOBAL);
+	h = load("./libnosymbol.so", RTLD_NOW);
+	eq(call(h, "want_function"), 77);
+}
+
+CASE(missing_file_created_later)
+{
+	const char *path = twin_tmp("libbase.so");
+
+	ok(!dlopen(path, RTLD_NOW));
+	twin_copy("libbase.so", path);
+	same(ASK(load(path, RTLD_NOW), "base_here"), "base");
+}
