@@ -59,7 +59,7 @@ verdict 'library, links, header and manual are there' $?
 for standard in c99 c11 c++11 c++17; do
 	compiler=gcc
 	[ "${standard#c++}" = "$standard" ] || compiler=g++
-	echo '#include <dlrs.h>' | $compiler -std=$standard -Wall -Wextra -Wpedantic -Werror \
+	printf '#include <dlrs.h>\nint version = DLRS_VERSION;\n' | $compiler -std=$standard -Wall -Wextra -Wpedantic -Werror \
 		-x "${standard%%[0-9]*}" -fsyntax-only $(pkg-config --cflags dlrs) - >"$tmp/log" 2>&1
 	verdict "dlrs.h in $standard" $?
 done
