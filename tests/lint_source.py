@@ -31,6 +31,7 @@ MAY_INCLUDE = {
 # Headers of types and constants. Calls are caught in the built library: it has one undefined symbol.
 FREE_HEADERS = set("""
     stdint.h stddef.h stdbool.h stdatomic.h stdarg.h stdalign.h limits.h elf.h link.h dlfcn.h errno.h
+    sys/mman.h sys/stat.h
 """.split())
 SYSTEM_HEADERS = {
     "libdl-shim": FREE_HEADERS | {"pthread.h", "threads.h"},
