@@ -30,4 +30,7 @@ bool epoch_quiet(void);
 void epoch_retire(void *p);
 void epoch_collect(void);
 
+/* In a forked child, by its only thread: nobody is inside. */
+void epoch_fork_child(void);
+
 #endif
