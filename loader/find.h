@@ -13,7 +13,7 @@
 
 struct find_entry {
 	uintptr_t start, end;
-	struct image *im;
+	_Atomic(struct image *) im; /* find_hide makes it NULL: read it once */
 	uintptr_t eh_frame;
 };
 
@@ -32,6 +32,7 @@ struct image *find_walk_next(struct find_walk *w);
 
 /* Writers.  NEEDS_LOCK. */
 bool find_reserve(unsigned extra);	/* memory for a snapshot with so many more images */
+void find_unreserve(void);		/* gives that memory back: the load failed */
 void find_publish(void);		/* after registry_add; cannot fail after find_reserve */
 void find_hide(const struct image *im); /* in place: readers no longer see it */
 struct image *find_slow(uintptr_t addr);
