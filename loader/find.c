@@ -33,7 +33,7 @@ struct snapshot {
 };
 
 static _Atomic(struct snapshot *)
-	current;	       /* release in find_publish; partners: acquires of readers */
+	current;	       /* partners: find_publish's release, snapshot()'s acquire */
 static struct snapshot *spare; /* from find_reserve; the loader lock's */
 
 static struct snapshot *snapshot(void)
@@ -70,8 +70,8 @@ struct image *find_address(uintptr_t addr)
 {
 	const struct find_entry *e = find_entry_at(addr);
 
-	return e ? atomic_load_explicit(&e->im, memory_order_acquire)
-		 : NULL; /* partner: find_hide */
+	/* partner: find_hide */
+	return e ? atomic_load_explicit(&e->im, memory_order_acquire) : NULL;
 }
 
 static unsigned spread(const void *handle)
@@ -120,18 +120,24 @@ struct image *find_walk_next(struct find_walk *w)
 
 /* ---- writers ---------------------------------------------------------------------------------- */
 
-#define EACH_IMAGE(sp, im)                                                                         \
-	for (struct space *sp = &registry.base; sp; sp = sp->next)                                 \
-		for (struct image *im = sp->first; im; im = im->next)
+/* The registry's images, one after the other over all namespaces; NULL: the first. */
+static struct image *after(const struct image *im)
+{
+	struct space *sp = im ? im->space->next : &registry.base;
+
+	if (im && im->next)
+		return im->next;
+	while (sp && !sp->first)
+		sp = sp->next;
+	return sp ? sp->first : NULL;
+}
 
 static unsigned count(void)
 {
 	unsigned n = 0;
 
-	EACH_IMAGE(sp, im)
-	{
+	for (struct image *im = after(NULL); im; im = after(im))
 		n++;
-	}
 	return n;
 }
 
@@ -216,8 +222,7 @@ static void sort(struct find_entry *e, unsigned n)
 static void fill(struct snapshot *s, unsigned n)
 {
 	s->n = n;
-	EACH_IMAGE(sp, im)
-	{
+	for (struct image *im = after(NULL); im; im = after(im)) {
 		struct find_entry *e = &s->entry[--n];
 
 		e->start = im->map.start;
@@ -271,8 +276,7 @@ void find_hide(const struct image *im)
 
 struct image *find_slow(uintptr_t addr)
 {
-	EACH_IMAGE(sp, im)
-	{
+	for (struct image *im = after(NULL); im; im = after(im)) {
 		if (addr >= im->map.start && addr < im->map.end)
 			return im;
 	}
