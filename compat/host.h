@@ -55,7 +55,7 @@ struct host_real {
 	int (*pthread_atfork)(void (*)(void), void (*)(void), void (*)(void));		/* musl */
 	char **(*backtrace_symbols)(void *const *, int);
 	void (*backtrace_symbols_fd)(void *const *, int, int);
-	void *(*malloc)(size_t);
+	void *(*malloc)(size_t); /* the program's, whoever supplies it */
 	void (*free)(void *);
 };
 
@@ -65,6 +65,7 @@ struct host {
 	int minor;	  /* glibc 2.36: 36 */
 	int argc;
 	char **argv, **envp; /* as the process was started */
+	char ***env_now;     /* libc's environ: constructors get its value, envp while it is NULL */
 	bool secure;	  /* AT_SECURE: read no environment variable */
 	bool valgrind;
 	size_t page;
@@ -79,7 +80,8 @@ extern struct host host;
 
 /*
  * Find libc and fill `host`.  Idempotent and callable from any entry point at any moment: before our own
- * constructor, inside a malloc, with environ still NULL.  Makes no libc call but one dl_iterate_phdr.
+ * constructor, inside a malloc, with environ still NULL.  Makes no libc call but one dl_iterate_phdr and
+ * gnu_get_libc_version.
  * False: not a libc we know; the doors then answer with an error.
  */
 bool host_boot(void);
@@ -153,6 +155,7 @@ struct host_mem {
 
 struct host_stat {
 	uint64_t dev, ino, size;
+	uint64_t mtime; /* nanoseconds */
 	uint32_t mode;
 };
 

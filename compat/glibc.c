@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * glibc: what libc has loaded, and loading through libc.
+ *
+ * The registry adopts libc's images through host_modules() and learns of late ones by host_generation();
+ * load.c sends here what must not exist twice (host_only, host_open).  Works on the public face of
+ * dl_iterate_phdr and link_map, which musl shares; what is glibc's own asks host.libc.
+ *
+ * Must never write into libc's structures, and never be called under the loader lock where host.h says
+ * UNLOCKED: libc holds its own lock while it calls back.
+ */
+#include "host.h"
+#include "peek.h"
+
+#include "../arch/arch.h"
+#include "../loader/text.h"
+
+#include <dlfcn.h>
+
+/* --- the list of images ---------------------------------------------------------------------------- */
+
+struct modules {
+	bool (*each)(const struct host_module *, void *);
+	void *arg;
+	struct link_map *next; /* where the following entry is expected in libc's list */
+};
+
+static bool same(const struct link_map *m, const struct dl_phdr_info *info)
+{
+	return m->l_addr == info->dlpi_addr && m->l_name == info->dlpi_name;
+}
+
+/*
+ * The link_map of an entry.  dl_iterate_phdr and the list have one order, so it is the expected one; when
+ * somebody spliced entries of his own into the list, the search goes on behind them.
+ */
+static struct link_map *match(struct modules *w, const struct dl_phdr_info *info)
+{
+	struct link_map *m;
+
+	for (m = w->next; m; m = m->l_next)
+		if (same(m, info))
+			return m;
+	for (m = host.main; m && m != w->next; m = m->l_next)
+		if (same(m, info))
+			return m;
+	return NULL;
+}
+
+static int walk(struct dl_phdr_info *info, size_t len, void *arg)
+{
+	struct modules *w = arg;
+	struct host_module hm = {
+		.map = match(w, info), .ph = info->dlpi_phdr, .phnum = info->dlpi_phnum};
+
+	if (!hm.map)
+		return 0;
+	w->next = hm.map->l_next;
+	if (len >= offsetof(struct dl_phdr_info, dlpi_tls_data) + sizeof info->dlpi_tls_data) {
+		hm.tls_modid = info->dlpi_tls_modid;
+		hm.tls_data = info->dlpi_tls_data;
+	}
+	return !w->each(&hm, w->arg);
+}
+
+/* glibc before 2.34, in a program without libdl: libc's own door to it. */
+static void load_libdl(void)
+{
+	void *(*open)(const char *, int) = (void *(*)(const char *, int))host_peek_symbol(
+		&host_found.libc, "__libc_dlopen_mode");
+	const int internal = 1 << 31; /* __RTLD_DLOPEN */
+
+	if (!host.real.dlopen && open && open("libdl.so.2", RTLD_NOW | internal))
+		host_find_late();
+}
+
+void host_modules(bool (*each)(const struct host_module *, void *), void *arg)
+{
+	struct modules w = {each, arg, host.main};
+
+	load_libdl();
+	host.real.dl_iterate_phdr(walk, &w);
+	host_find_late();
+}
+
+static int first(struct dl_phdr_info *info, size_t len, void *arg)
+{
+	uint64_t *generation = arg;
+
+	if (len >= offsetof(struct dl_phdr_info, dlpi_subs) + sizeof info->dlpi_subs)
+		*generation = (uint64_t)info->dlpi_adds << 32 | (uint32_t)info->dlpi_subs;
+	return 1;
+}
+
+uint64_t host_generation(void)
+{
+	uint64_t generation = 0;
+
+	host.real.dl_iterate_phdr(first, &generation);
+	return generation;
+}
+
+/*
+ * glibc relocates these tags in place, but not in a read-only dynamic section (the vdso's); musl never.
+ * A value inside the image is an address already.  The other tags are always relative to the bias.
+ */
+uintptr_t host_dyn_ptr(intptr_t tag, uintptr_t d_ptr, uintptr_t bias, uintptr_t start,
+		       uintptr_t end)
+{
+	switch (tag) {
+	case DT_HASH:
+	case DT_PLTGOT:
+	case DT_STRTAB:
+	case DT_SYMTAB:
+	case DT_RELA:
+	case DT_REL:
+	case DT_RELR:
+	case DT_JMPREL:
+	case DT_VERSYM:
+	case DT_GNU_HASH:
+		return d_ptr >= start && d_ptr < end ? d_ptr : bias + d_ptr;
+	case DT_DEBUG:
+		return d_ptr;
+	default:
+		return bias + d_ptr;
+	}
+}
+
+/* --- loading through libc -------------------------------------------------------------------------- */
+
+/*
+ * libc and its parts share state with ld.so; libgcc_s must be the one that libc itself opens for thread
+ * cancellation, else two unwinders meet in one walk.  The rest keeps one state per process.
+ */
+bool host_only(const char *soname)
+{
+	static const char *const exact[] = {
+		"libc.so.6",	  "libpthread.so.0",	  "libdl.so.2",
+		"librt.so.1",	  "libutil.so.1",	  "libanl.so.1",
+		"libresolv.so.2", "libthread_db.so.1",	  "libc_malloc_debug.so.0",
+		"libgcc_s.so.1",  "libBrokenLocale.so.1",
+	};
+	static const char *const prefix[] = {"ld-linux", "ld64.so",    "ld.so",
+					     "ld-musl-", "libc.musl-", "libnss_"};
+
+	for (size_t i = 0; i < sizeof exact / sizeof exact[0]; i++)
+		if (text_eq(soname, exact[i]))
+			return true;
+	for (size_t i = 0; i < sizeof prefix / sizeof prefix[0]; i++)
+		if (text_starts(soname, prefix[i]))
+			return true;
+	return false;
+}
+
+struct link_map *host_open(const char *name, char *text, size_t len)
+{
+	struct link_map *m = NULL;
+	const char *why = "libc has no dlopen";
+
+	if (host.real.dlopen) {
+		m = host.real.dlopen(name, RTLD_NOW | RTLD_LOCAL);
+		if (!m)
+			why = host.real.dlerror();
+	}
+	if (!m)
+		text_copy(text, len, why ? why : "unknown error");
+	host_find_late();
+	return m;
+}
+
+bool host_pin(const char *path)
+{
+	return path[0] && host.real.dlopen && host.real.dlopen(path, RTLD_LAZY | RTLD_NOLOAD);
+}
+
+/* --- thread-local storage -------------------------------------------------------------------------- */
+
+/* A field of link_map as libc describes it to libthread_db. */
+struct db_field {
+	uint32_t bits, n, offset;
+};
+
+/* l_tls_offset: 0 (or -1 where blocks begin at the thread pointer) undecided, -1 or -2 never static. */
+static bool tpoff_by_field(const struct host_module *hm, const struct db_field *f, intptr_t *tpoff)
+{
+	uintptr_t off;
+
+	if (f->bits != 8 * sizeof off || f->offset > 8192)
+		return false;
+	memcpy(&off, (const char *)hm->map + f->offset, sizeof off);
+	if (off >= (uintptr_t)-2 || (off == 0 && (ARCH_TLS_VARIANT == 2 || ARCH_TCB_GAP > 0)))
+		return false;
+	*tpoff = ARCH_TLS_VARIANT == 2 ? -(intptr_t)off : (intptr_t)off;
+	return true;
+}
+
+/* Without the description: this thread's block, if it lies in the static area. */
+static bool tpoff_by_block(const struct host_module *hm, intptr_t *tpoff)
+{
+	void (*info)(size_t *, size_t *) = (void (*)(size_t *, size_t *))host_peek_symbol(
+		&host_found.ldso, "_dl_get_tls_static_info");
+	size_t size = 0, align = 0;
+	intptr_t off = (char *)hm->tls_data - arch_tp();
+
+	if (!info || !hm->tls_data)
+		return false;
+	info(&size, &align);
+	if (ARCH_TLS_VARIANT == 2 ? off >= 0 || -off > (intptr_t)size
+				  : off < 0 || off >= (intptr_t)size)
+		return false;
+	*tpoff = off;
+	return true;
+}
+
+bool host_tpoff(const struct host_module *hm, intptr_t *tpoff)
+{
+	static const char name[] = "_thread_db_link_map_l_tls_offset";
+	const struct db_field *f =
+		(const struct db_field *)host_peek_symbol(&host_found.libc, name);
+
+	if (hm->tls_modid == 0)
+		return false;
+	return f ? tpoff_by_field(hm, f, tpoff) : tpoff_by_block(hm, tpoff);
+}
+
+/* --- fork ------------------------------------------------------------------------------------------ */
+
+bool host_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
+{
+	static char dso; /* stands for us in libc's list; we are never unloaded */
+
+	if (host.real.register_atfork)
+		return host.real.register_atfork(prepare, parent, child, &dso) == 0;
+	return host.real.pthread_atfork && host.real.pthread_atfork(prepare, parent, child) == 0;
+}

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * linux: the kernel's part of host.h, by raw system calls.
+ *
+ * Used by every room for memory, files, waiting, time and output, and by the other files here, from the
+ * first moment of the process on.  Nothing in here needs host_boot, sets errno, or can be interrupted
+ * half way: EINTR is retried.  Descriptors are close-on-exec and never 0, 1 or 2, so that a program that
+ * closed one of those does not write into a library of ours.
+ *
+ * Must never call libc, allocate, or report.
+ */
+#include "host.h"
+
+#include "../arch/arch.h"
+#include "../loader/text.h"
+
+#include <asm/stat.h>
+#include <asm/unistd.h>
+#include <linux/fcntl.h>
+#include <linux/futex.h>
+#include <linux/membarrier.h>
+#include <linux/uio.h>
+#include <errno.h>
+
+#define KERNEL(n, a, b, c, d, e, f)                                                                \
+	arch_syscall(__NR_##n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+
+/* --- memory ---------------------------------------------------------------------------------------- */
+
+static void *map(void *addr, size_t len, int prot, int flags, int fd, uint64_t off)
+{
+	return (void *)KERNEL(mmap, addr, len, prot, flags, fd, off);
+}
+
+static int unmap(void *addr, size_t len)
+{
+	return KERNEL(munmap, addr, len, 0, 0, 0, 0);
+}
+
+static int protect(void *addr, size_t len, int prot)
+{
+	return KERNEL(mprotect, addr, len, prot, 0, 0, 0);
+}
+
+static const struct host_mem real_mem = {map, unmap, protect};
+const struct host_mem *host_mem = &real_mem;
+
+/* --- files ----------------------------------------------------------------------------------------- */
+
+static int shut(int fd)
+{
+	return KERNEL(close, fd, 0, 0, 0, 0, 0); /* no retry: Linux has closed it, also on EINTR */
+}
+
+static int open_flags(const char *path, int flags)
+{
+	long fd, up;
+
+	do
+		fd = KERNEL(openat, AT_FDCWD, path, flags | O_CLOEXEC, 0666, 0, 0);
+	while (fd == -EINTR);
+	if (fd < 0 || fd > 2)
+		return fd;
+	up = KERNEL(fcntl, fd, F_DUPFD_CLOEXEC, 3, 0, 0, 0);
+	shut(fd);
+	return up;
+}
+
+static int open_read(const char *path)
+{
+	return open_flags(path, O_RDONLY);
+}
+
+static long read_at(int fd, void *buf, size_t len, uint64_t off)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		long n = KERNEL(pread64, fd, (char *)buf + done, len - done, off + done, 0, 0);
+
+		if (n == -EINTR)
+			continue;
+		if (n < 0)
+			return n;
+		if (n == 0)
+			break;
+		done += n;
+	}
+	return done;
+}
+
+static void take_stat(struct host_stat *out, const struct stat *st)
+{
+	out->dev = st->st_dev;
+	out->ino = st->st_ino;
+	out->size = st->st_size;
+	out->mode = st->st_mode;
+	out->mtime = (uint64_t)st->st_mtime * 1000000000u + st->st_mtime_nsec;
+}
+
+static int stat_fd(int fd, struct host_stat *out)
+{
+	struct stat st;
+	long r = KERNEL(fstat, fd, &st, 0, 0, 0, 0);
+
+	if (r == 0)
+		take_stat(out, &st);
+	return r;
+}
+
+static int stat_path(const char *path, struct host_stat *out)
+{
+	struct stat st;
+	long r = KERNEL(newfstatat, AT_FDCWD, path, &st, 0, 0, 0);
+
+	if (r == 0)
+		take_stat(out, &st);
+	return r;
+}
+
+/* The kernel counts the terminator, and says "(unreachable)/..." for a directory outside our root. */
+static int current_dir(char *out, size_t len)
+{
+	long n = KERNEL(getcwd, out, len, 0, 0, 0, 0);
+
+	if (n < 0)
+		return n;
+	return out[0] == '/' ? n - 1 : -ENOENT;
+}
+
+/* Without /proc: the absolute path with "." and ".." folded, links left as they are. */
+static int fold_path(const char *path, char *out, size_t len)
+{
+	size_t n = 0;
+
+	if (path[0] != '/') {
+		int r = current_dir(out, len);
+
+		if (r < 0)
+			return r;
+		n = r == 1 ? 0 : r;
+	}
+	while (*path) {
+		size_t part = 0;
+
+		while (*path == '/')
+			path++;
+		while (path[part] && path[part] != '/')
+			part++;
+		if (part == 2 && path[0] == '.' && path[1] == '.') {
+			while (n > 0 && out[--n] != '/')
+				;
+		} else if (part > 0 && !(part == 1 && path[0] == '.')) {
+			if (n + part + 2 > len)
+				return -ENAMETOOLONG;
+			out[n++] = '/';
+			memcpy(out + n, path, part);
+			n += part;
+		}
+		path += part;
+	}
+	if (n == 0)
+		out[n++] = '/';
+	out[n] = 0;
+	return n;
+}
+
+static int real_path(const char *path, char *out, size_t len)
+{
+	char link[32];
+	int fd = open_flags(path, O_PATH);
+	long n;
+
+	if (fd < 0)
+		return fd;
+	text_format(link, sizeof link, "/proc/self/fd/%d", fd);
+	n = KERNEL(readlinkat, AT_FDCWD, link, out, len, 0, 0);
+	shut(fd);
+	if (n > 0 && (size_t)n < len && out[0] == '/') {
+		out[n] = 0;
+		return n;
+	}
+	return n > 0 && (size_t)n >= len ? -ENAMETOOLONG : fold_path(path, out, len);
+}
+
+static const struct host_fs real_fs = {
+	open_read, shut, read_at, stat_fd, stat_path, real_path, current_dir,
+};
+const struct host_fs *host_fs = &real_fs;
+
+/* --- threads --------------------------------------------------------------------------------------- */
+
+void host_wait(const uint32_t *word, uint32_t while_value)
+{
+	KERNEL(futex, word, FUTEX_WAIT_PRIVATE, while_value, 0, 0, 0);
+}
+
+void host_wake(const uint32_t *word, int n)
+{
+	KERNEL(futex, word, FUTEX_WAKE_PRIVATE, n, 0, 0, 0);
+}
+
+void host_yield(void)
+{
+	KERNEL(sched_yield, 0, 0, 0, 0, 0, 0);
+}
+
+int host_tid(void)
+{
+	return KERNEL(gettid, 0, 0, 0, 0, 0, 0);
+}
+
+int host_pid(void)
+{
+	return KERNEL(getpid, 0, 0, 0, 0, 0, 0);
+}
+
+bool host_thread_gone(int pid, int tid)
+{
+	return KERNEL(tgkill, pid, tid, 0, 0, 0, 0) == -ESRCH;
+}
+
+/* <linux/signal.h> and <linux/time.h> clash with libc's headers. */
+enum { SIG_BLOCK_OP = 0, SIG_SETMASK_OP = 2, MONOTONIC = 1 };
+
+uint64_t host_mask_signals(void)
+{
+	uint64_t all = ~0ull, old = 0;
+
+	KERNEL(rt_sigprocmask, SIG_BLOCK_OP, &all, &old, sizeof all, 0, 0);
+	return old;
+}
+
+void host_unmask_signals(uint64_t old)
+{
+	KERNEL(rt_sigprocmask, SIG_SETMASK_OP, &old, 0, sizeof old, 0, 0);
+}
+
+/* The first call of a process (and of a child whose kernel does not inherit it) registers. */
+bool host_membarrier(void)
+{
+	for (int try = 0; try < 2; try++) {
+		long r = KERNEL(membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0, 0, 0, 0);
+
+		if (r != -EPERM)
+			return r == 0;
+		r = KERNEL(membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0, 0, 0, 0);
+		if (r != 0)
+			return false;
+	}
+	return false;
+}
+
+/* --- a store that fails ---------------------------------------------------------------------------- */
+
+/* Sandboxes forbid process_vm_writev; a read() into the place fails just as well. */
+static bool poke_by_pipe(void *dst, const void *src, size_t len)
+{
+	int fd[2];
+	bool ok;
+
+	if (len > 4096 || KERNEL(pipe2, fd, O_CLOEXEC, 0, 0, 0, 0) != 0)
+		return false;
+	ok = KERNEL(write, fd[1], src, len, 0, 0, 0) == (long)len &&
+	     KERNEL(read, fd[0], dst, len, 0, 0, 0) == (long)len;
+	shut(fd[0]);
+	shut(fd[1]);
+	return ok;
+}
+
+bool host_poke(void *dst, const void *src, size_t len)
+{
+	struct iovec local = {(void *)(uintptr_t)src, len}, remote = {dst, len};
+	long n = KERNEL(process_vm_writev, host_pid(), &local, 1, &remote, 1, 0);
+
+	if (n == -EPERM || n == -ENOSYS || n == -EACCES)
+		return poke_by_pipe(dst, src, len);
+	return n == (long)len;
+}
+
+/* --- time, output, end ----------------------------------------------------------------------------- */
+
+uint64_t host_nanoseconds(void)
+{
+	struct {
+		int64_t sec;
+		long nsec;
+	} t = {0, 0};
+
+	KERNEL(clock_gettime, MONOTONIC, &t, 0, 0, 0, 0);
+	return (uint64_t)t.sec * 1000000000u + (uint64_t)t.nsec;
+}
+
+void host_write(int fd, const char *s, size_t len)
+{
+	while (len > 0) {
+		long n = KERNEL(write, fd, s, len, 0, 0, 0);
+
+		if (n == -EINTR)
+			continue;
+		if (n <= 0)
+			return;
+		s += n;
+		len -= n;
+	}
+}
+
+int host_create(const char *path)
+{
+	return open_flags(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW);
+}
+
+_Noreturn void host_exit(int status)
+{
+	for (;;)
+		KERNEL(exit_group, status, 0, 0, 0, 0, 0);
+}
+
+const char *host_errno_text(int err)
+{
+	static const struct {
+		int err;
+		const char *text;
+	} all[] = {
+		{EPERM, "Operation not permitted"},
+		{ENOENT, "No such file or directory"},
+		{EIO, "Input/output error"},
+		{ENXIO, "No such device or address"},
+		{EBADF, "Bad file descriptor"},
+		{EAGAIN, "Resource temporarily unavailable"},
+		{ENOMEM, "Cannot allocate memory"},
+		{EACCES, "Permission denied"},
+		{EFAULT, "Bad address"},
+		{EBUSY, "Device or resource busy"},
+		{EEXIST, "File exists"},
+		{ENODEV, "No such device"},
+		{ENOTDIR, "Not a directory"},
+		{EISDIR, "Is a directory"},
+		{EINVAL, "Invalid argument"},
+		{ENFILE, "Too many open files in system"},
+		{EMFILE, "Too many open files"},
+		{ETXTBSY, "Text file busy"},
+		{EFBIG, "File too large"},
+		{ENOSPC, "No space left on device"},
+		{EROFS, "Read-only file system"},
+		{ENAMETOOLONG, "File name too long"},
+		{ENOSYS, "Function not implemented"},
+		{ELOOP, "Too many levels of symbolic links"},
+		{ENOEXEC, "Exec format error"},
+		{EOVERFLOW, "Value too large for defined data type"},
+		{ESTALE, "Stale file handle"},
+		{ETIMEDOUT, "Connection timed out"},
+	};
+
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+		if (all[i].err == (err < 0 ? -err : err))
+			return all[i].text;
+	return err == 0 ? "Success" : "Unknown error";
+}
