@@ -33,9 +33,11 @@ run_side()
 	local dir=$PWD preload=
 	[ "$1" = ours ] && preload=$lib
 	rm -rf "$dir/tmp.$1" && mkdir -p "$dir/tmp.$1"
-	timeout -k 5 "${TWIN_TIMEOUT:-60}" env ${preload:+LD_PRELOAD="$preload"} TWIN_SIDE="$1" TWIN_TMP="$dir/tmp.$1" \
-		"$2" "$3" >"out.$1" 2>"err.$1" </dev/null
-	echo $? >"rc.$1"
+	{
+		timeout -k 5 "${TWIN_TIMEOUT:-60}" env ${preload:+LD_PRELOAD="$preload"} TWIN_SIDE="$1" \
+			TWIN_TMP="$dir/tmp.$1" "$2" "$3" >"out.$1" 2>"err.$1" </dev/null
+		echo $? >"rc.$1"
+	} 2>/dev/null # the shell's own words about signals
 }
 
 # Judges one case; prints its result line. $1 category/program, $2 case.
@@ -94,7 +96,7 @@ while read -r program; do
 		name=$category/$case
 		[ "${program#*/}" = "$category" ] || name=$category/${program#*/}.$case
 		# shellcheck disable=SC2053
-		[[ -z $pattern || $name == *$pattern* || $name == $pattern ]] && printf '%s %s\n' "$program" "$case"
+		[[ -z $pattern || conform/$name == *$pattern* || $name == $pattern ]] && printf '%s %s\n' "$program" "$case"
 	done
 done <programs >todo.all
 grep '^FAIL' todo.all >results

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <regex.h>
+#include <semaphore.h>
 #include <stdarg.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -241,6 +242,53 @@ struct twin_run twin_run(const char *part, const char *const *env)
 	waitpid(pid, &status, 0);
 	r.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 	return r;
+}
+
+struct twin_worker {
+	pthread_t thread;
+	sem_t work, done;
+	void *(*f)(void *);
+	void *arg;
+};
+
+static void *serve(void *arg)
+{
+	struct twin_worker *w = arg;
+
+	for (;;) {
+		while (sem_wait(&w->work))
+			;
+		if (!w->f)
+			return NULL;
+		w->f(w->arg);
+		sem_post(&w->done);
+	}
+}
+
+struct twin_worker *twin_worker(void)
+{
+	struct twin_worker *w = calloc(1, sizeof *w);
+
+	if (!w || sem_init(&w->work, 0, 0) || sem_init(&w->done, 0, 0) ||
+	    pthread_create(&w->thread, NULL, serve, w))
+		fail("no worker: %s", strerror(errno));
+	return w;
+}
+
+void twin_do(struct twin_worker *w, void *(*f)(void *), void *arg)
+{
+	w->f = f, w->arg = arg;
+	sem_post(&w->work);
+	while (sem_wait(&w->done))
+		;
+}
+
+void twin_retire(struct twin_worker *w)
+{
+	w->f = NULL;
+	sem_post(&w->work);
+	pthread_join(w->thread, NULL);
+	free(w);
 }
 
 /* Results of twin_here and twin_tmp live as long as the process; a case makes only a few. */

@@ -28,8 +28,8 @@ bool twin_ours(void);
 
 /* --- wanted differences, each with its reason ------------------------------------------------------------- */
 
-/* libdlrs serves initial-exec libraries from its own reserve; the host's surplus (1664 bytes) is soon used up. */
-#define TWIN_STATIC_TLS_NEVER_FULL twin_ours()
+/* libdlrs serves initial-exec libraries from its own reserve of about 4 KB; the host's surplus is 1664 bytes. */
+#define TWIN_STATIC_TLS_RESERVE twin_ours()
 /* libdlrs never makes stacks executable (as glibc >= 2.41); glibc 2.36 quietly makes every stack rwx. */
 #define TWIN_EXECSTACK_REFUSED twin_ours()
 /* One libc, ld.so and libgcc_s for all namespaces; glibc loads a second libc into each new one. */
@@ -45,8 +45,9 @@ bool twin_ours(void);
 #define TWIN_HANDLES_VALIDATED twin_ours()
 /* A child forked while another thread sits in a dl_iterate_phdr callback can load; glibc's write lock stays taken. */
 #define TWIN_FORK_IN_WALK_SAFE twin_ours()
-/* dlopen does not need the GLIBC_ABI_DT_RELR version marker to accept DT_RELR; glibc insists on it. */
-#define TWIN_RELR_UNMARKED_ACCEPTED twin_ours()
+/* All resolvers of indirect functions run after everything else, so they may call through the PLT; glibc runs those
+ * of exported functions, and those behind static pointers, when it meets them, and crashes. */
+#define TWIN_IFUNC_RESOLVERS_LAST twin_ours()
 
 /* --- cases -------------------------------------------------------------------------------------------------- */
 
@@ -120,6 +121,11 @@ struct twin_run {
 	char out[4096], err[4096];
 };
 struct twin_run twin_run(const char *part, const char *const *env);
+
+/* A thread that waits for work. twin_do() has it run f(arg) and waits until that is done. */
+struct twin_worker *twin_worker(void);
+void twin_do(struct twin_worker *w, void *(*f)(void *), void *arg);
+void twin_retire(struct twin_worker *w);
 
 /* Absolute path of a file beside the program; a file in this case's scratch directory; copy a file byte for byte. */
 const char *twin_here(const char *name);
