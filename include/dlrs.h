@@ -22,6 +22,9 @@ extern "C" {
 #define DLRS_VERSION_PATCH 0
 #define DLRS_VERSION (DLRS_VERSION_MAJOR * 10000 + DLRS_VERSION_MINOR * 100 + DLRS_VERSION_PATCH)
 
+/* The version of the library that is loaded, "MAJOR.MINOR.PATCH". */
+const char *dlrs_version(void);
+
 /*
  * A flag for dlopen's mode: a private copy. The file is opened, mapped and initialised afresh, even when
  * it is loaded already; the copy has its own data and its own handle.

@@ -19,8 +19,11 @@
 /* The true return address of an exported function. */
 #define door_caller() ((uintptr_t)__builtin_return_address(0))
 
-/* Boot on first use and keep up with libc's own loads.  False: the host is not one we know. */
+/* Boot on first use; one atomic load from then on.  False: the host is not one we know.  UNLOCKED. */
 bool door_ready(void);
+
+/* door_ready, and keep up with what libc loaded by itself since the last time.  UNLOCKED. */
+bool door_sync(void);
 
 void door_enter(void); /* the lock */
 void door_leave(void);

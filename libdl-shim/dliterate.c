@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * dl_iterate_phdr and _dl_find_object: what unwinders, sanitizers and collectors ask.
+ *
+ * A walk shows libc's images first, through libc's own walk, then ours from one snapshot.  Every entry
+ * carries the sum of both counters, the same for the whole walk: unwinders keep what they learned while
+ * the counters stand still, and would jump into a library that is gone.  The epoch is held over the
+ * callbacks, so nothing that was shown can be unmapped meanwhile; a dlclose does not wait for us
+ * forever, it puts the unmapping off.
+ *
+ * _dl_find_object runs in signal handlers: no lock, no allocation.
+ */
+#include "door.h"
+
+#include "../compat/host.h"
+#include "../loader/epoch.h"
+#include "../loader/find.h"
+#include "../loader/text.h"
+#include "../loader/tls.h"
+
+typedef int phdr_callback(struct dl_phdr_info *, size_t, void *);
+
+DOOR int dl_iterate_phdr(phdr_callback *each, void *arg);
+
+/* glibc's headers may declare the real name with a type that other headers lack. */
+DOOR int iterate_find(void *pc, struct host_find_object *out) __asm__("_dl_find_object");
+
+struct walk {
+	phdr_callback *each;
+	void *arg;
+	struct find_walk own;
+	unsigned long long adds, subs; /* libc's */
+	size_t size;		       /* of libc's struct */
+};
+
+/* libc's struct may have more fields than ours. */
+union info {
+	struct dl_phdr_info i;
+	char room[256];
+};
+
+enum { WITH_COUNTERS = offsetof(struct dl_phdr_info, dlpi_tls_modid) };
+
+static void count(const struct walk *w, struct dl_phdr_info *i)
+{
+	i->dlpi_adds = w->adds + w->own.adds;
+	i->dlpi_subs = w->subs + w->own.subs;
+}
+
+/* One of libc's images: a copy with our counters. */
+static int show_host(struct dl_phdr_info *theirs, size_t size, void *arg)
+{
+	struct walk *w = arg;
+	union info info;
+
+	if (size < WITH_COUNTERS || size > sizeof(info))
+		return w->each(theirs, size, w->arg);
+	memcpy(&info, theirs, size);
+	w->size = size;
+	w->adds = theirs->dlpi_adds;
+	w->subs = theirs->dlpi_subs;
+	count(w, &info.i);
+	return w->each(&info.i, size, w->arg);
+}
+
+static int show(struct walk *w, struct image *im)
+{
+	union info info;
+
+	memset(&info, 0, sizeof(info));
+	info.i.dlpi_addr = im->map.bias;
+	info.i.dlpi_name = im->link.l_name;
+	info.i.dlpi_phdr = im->ph;
+	info.i.dlpi_phnum = (ElfW(Half))im->phnum;
+	count(w, &info.i);
+	info.i.dlpi_tls_modid = im->tls.id;
+	info.i.dlpi_tls_data = im->tls.id ? tls_peek(im) : NULL;
+	return w->each(&info.i, w->size, w->arg);
+}
+
+int dl_iterate_phdr(phdr_callback *each, void *arg)
+{
+	struct walk w = {.each = each, .arg = arg, .size = sizeof(struct dl_phdr_info)};
+	struct image *im;
+	unsigned token;
+	int r = 0;
+
+	if (!door_ready())
+		return 0;
+	token = epoch_enter();
+	find_walk(&w.own);
+	if (host.real.dl_iterate_phdr)
+		r = host.real.dl_iterate_phdr(show_host, &w);
+	while (!r && (im = find_walk_next(&w.own)))
+		r = show(&w, im);
+	epoch_leave(token);
+	return r;
+}
+
+static void describe(const struct find_entry *e, struct image *im, struct host_find_object *out)
+{
+	memset(out, 0, sizeof(*out)); /* no flag, and nothing in the fields of later versions */
+	out->map_start = (void *)e->start;
+	out->map_end = (void *)e->end;
+	out->map = im->handle;
+	out->eh_frame = (void *)e->eh_frame;
+}
+
+int iterate_find(void *pc, struct host_find_object *out)
+{
+	const struct find_entry *e;
+	struct image *im = NULL;
+	unsigned token;
+
+	/* Without the adoption, if libc can answer: this may be a signal handler. */
+	if (!host_boot() || (!host.real.find_object && !door_ready()))
+		return -1;
+	token = epoch_enter();
+	e = find_entry_at((uintptr_t)pc);
+	if (e) /* partner: find_hide */
+		im = atomic_load_explicit(&e->im, memory_order_acquire);
+	if (im && im->host && host.real.find_object)
+		im = NULL;
+	if (im)
+		describe(e, im, out);
+	epoch_leave(token);
+	if (im)
+		return 0;
+	return host.real.find_object ? host.real.find_object(pc, out) : -1;
+}

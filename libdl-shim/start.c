@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * start: the library's first and last moments, and its version.
+ *
+ * Our constructor runs before all others (-z initfirst on glibc, musl constructs preloads first), but
+ * after IFUNC resolvers and whatever libc's loader calls of the program's malloc.  Here libc may be
+ * called: it learns of our fork handlers and of the key that ends a thread.
+ *
+ * Our destructor runs among the start-up libraries', right after the program's own.
+ */
+#include "door.h"
+
+#include "../compat/host.h"
+#include "../include/dlrs.h"
+#include "../loader/epoch.h"
+#include "../loader/init.h"
+#include "../loader/lock.h"
+#include "../loader/stat.h"
+#include "../loader/tls.h"
+
+#define TEXT(x) #x
+#define VERSION(major, minor, patch) TEXT(major) "." TEXT(minor) "." TEXT(patch)
+
+DOOR const char *dlrs_version(void)
+{
+	return VERSION(DLRS_VERSION_MAJOR, DLRS_VERSION_MINOR, DLRS_VERSION_PATCH);
+}
+
+/* The loader lock comes before the small lock of tls.c. */
+static void before_fork(void)
+{
+	lock_fork_prepare();
+	tls_fork_prepare();
+}
+
+static void in_parent(void)
+{
+	tls_fork_parent();
+	lock_fork_parent();
+}
+
+static void in_child(void)
+{
+	epoch_fork_child();
+	tls_fork_child();
+	lock_fork_child();
+}
+
+__attribute__((constructor)) static void start(void)
+{
+	if (!door_ready())
+		return;
+	host_atfork(before_fork, in_parent, in_child);
+	tls_start();
+}
+
+__attribute__((destructor)) static void finish(void)
+{
+	if (!door_ready())
+		return;
+	init_exit();
+	door_enter();
+	stat_print();
+	door_leave();
+}
