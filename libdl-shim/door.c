@@ -17,51 +17,18 @@
 #include "../loader/registry.h"
 #include "../loader/tls.h"
 
-static atomic_bool ready;	   /* release in boot(); partner: the acquire in door_ready */
-static atomic_bool traced;	   /* exchanged in boot(): once */
-static _Atomic uint64_t published; /* the host generation readers can see; written under the lock */
-
-/* Our own thread-locals, which libc laid out: tls.c must know where. */
-static bool own_tls(void)
-{
-	const struct image *im = registry.libdlrs;
-
-	for (unsigned i = 0; im && i < im->phnum; i++)
-		if (im->ph[i].p_type == PT_TLS)
-			return tls_boot(&im->ph[i], im->map.bias);
-	return tls_boot(NULL, 0);
-}
-
-/* Shows readers what registry_sync found. */
-static void publish(bool first)
-{
-	/* relaxed: both are written under the lock, a stale value only publishes once more */
-	uint64_t now = atomic_load_explicit(&registry.host_generation, memory_order_relaxed);
-
-	if (!first && now == atomic_load_explicit(&published, memory_order_relaxed))
-		return;
-	door_enter();
-	find_publish();
-	atomic_store_explicit(&published, now, memory_order_relaxed);
-	door_leave();
-}
+static atomic_bool ready;  /* partners: the release in boot, the acquire in door_ready */
+static atomic_bool traced; /* exchanged in boot: once */
 
 static bool boot(void)
 {
-	bool ok;
-
 	if (!host_boot())
 		return false;
 	if (!atomic_exchange_explicit(&traced, true, memory_order_relaxed))
 		diag_trace_start(host_getenv("DLRS_DEBUG"), host_getenv("DLRS_DEBUG_OUTPUT"));
+	find_start(&registry.base, &registry.adds, &registry.subs);
 	if (!registry_sync())
 		return false;
-	door_enter();
-	ok = atomic_load_explicit(&ready, memory_order_relaxed) || own_tls();
-	door_leave();
-	if (!ok)
-		return false;
-	publish(true);
 	atomic_store_explicit(&ready, true, memory_order_release); /* partner: door_ready */
 	return true;
 }
@@ -74,10 +41,10 @@ bool door_ready(void)
 
 bool door_sync(void)
 {
-	if (!atomic_load_explicit(&ready, memory_order_acquire)) /* partner: boot */
+	/* acquire; partner: the release in boot */
+	if (!atomic_load_explicit(&ready, memory_order_acquire))
 		return boot();
-	registry_sync();
-	publish(false);
+	registry_sync(); /* without memory for what is new, what is old still works */
 	return true;
 }
 

@@ -6,7 +6,7 @@
  * images in load order.  It never changes once published, but for find_hide, which empties places.  A
  * writer builds a new one, swaps the pointer and retires the old.
  *
- * All images of the registry are in it, also those whose destructors run: their code still throws and
+ * All images of all namespaces are in it, also those whose destructors run: their code still throws and
  * asks dladdr.  Readers come from the doors that take no lock, and from signal handlers: they must
  * never allocate, wait, or look at the registry.
  */
@@ -14,7 +14,6 @@
 
 #include "arena.h"
 #include "epoch.h"
-#include "registry.h"
 #include "text.h"
 
 struct slot { /* of the hash table; open addressing */
@@ -35,6 +34,11 @@ struct snapshot {
 static _Atomic(struct snapshot *)
 	current;	       /* partners: find_publish's release, snapshot()'s acquire */
 static struct snapshot *spare; /* from find_reserve; the loader lock's */
+
+static struct { /* from find_start */
+	struct space *base;
+	const atomic_ulong *adds, *subs;
+} source;
 
 static struct snapshot *snapshot(void)
 {
@@ -120,10 +124,17 @@ struct image *find_walk_next(struct find_walk *w)
 
 /* ---- writers ---------------------------------------------------------------------------------- */
 
-/* The registry's images, one after the other over all namespaces; NULL: the first. */
+void find_start(struct space *base, const atomic_ulong *adds, const atomic_ulong *subs)
+{
+	source.base = base;
+	source.adds = adds;
+	source.subs = subs;
+}
+
+/* All images, one after the other over all namespaces; NULL: the first. */
 static struct image *after(const struct image *im)
 {
-	struct space *sp = im ? im->space->next : &registry.base;
+	struct space *sp = im ? im->space->next : source.base;
 
 	if (im && im->next)
 		return im->next;
@@ -235,8 +246,10 @@ static void fill(struct snapshot *s, unsigned n)
 			atomic_store_explicit(&s->own[s->nown++], im, memory_order_relaxed);
 	}
 	sort(s->entry, s->n);
-	s->adds = atomic_load_explicit(&registry.adds, memory_order_relaxed); /* the lock's */
-	s->subs = atomic_load_explicit(&registry.subs, memory_order_relaxed);
+	if (source.adds) { /* relaxed: written under the lock that we hold */
+		s->adds = atomic_load_explicit(source.adds, memory_order_relaxed);
+		s->subs = atomic_load_explicit(source.subs, memory_order_relaxed);
+	}
 }
 
 void find_publish(void)

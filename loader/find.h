@@ -10,6 +10,7 @@
 #define LOADER_FIND_H
 
 #include "image.h"
+#include "scope.h"
 
 struct find_entry {
 	uintptr_t start, end;
@@ -29,6 +30,12 @@ struct find_walk {
 };
 void find_walk(struct find_walk *w);
 struct image *find_walk_next(struct find_walk *w);
+
+/*
+ * What there is to find: every image of every namespace from base on; and the counters of those of ours
+ * that came and went.  Once, before the first find_publish.
+ */
+void find_start(struct space *base, const atomic_ulong *adds, const atomic_ulong *subs);
 
 /* Writers.  NEEDS_LOCK. */
 bool find_reserve(unsigned extra);	/* memory for a snapshot with so many more images */
