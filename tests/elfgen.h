@@ -124,6 +124,7 @@ enum elfgen_table { /* what has fields */
 	X(byte, BYTE, byte, )
 
 enum elfgen_field {
+	ELFGEN_NO_FIELD,
 #define ELFGEN_ENUM(name, table, type, member) ELFGEN_##name,
 	ELFGEN_FIELDS(ELFGEN_ENUM)
 #undef ELFGEN_ENUM

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * model: what arch/model leaves to the tests: its thread control block, the results of its IFUNC
+ * resolvers, and names for the entry points of a tramp.S that it cannot have.
+ *
+ * Linked into programs that are compiled with ARCH_MODEL.
+ */
+#include <stdlib.h>
+
+#include "arch/arch.h"
+
+__thread char arch_model_tcb[ARCH_TCB_GAP];
+
+/* A test sets it; the default result can be told from every address. */
+static uintptr_t unset(uintptr_t resolver, uint64_t hwcap)
+{
+	return resolver ^ (uintptr_t)hwcap;
+}
+
+uintptr_t (*arch_model_ifunc)(uintptr_t resolver, uint64_t hwcap) = unset;
+
+/* Model code is never run, so nobody arrives here. */
+void arch_lazy_entry(void)
+{
+	abort();
+}
+
+void arch_tlsdesc_static(void)
+{
+	abort();
+}
+
+void arch_tlsdesc_dynamic(void)
+{
+	abort();
+}
+
+void arch_tlsdesc_undef(void)
+{
+	abort();
+}
