@@ -15,6 +15,8 @@
  *   ARCH_TCB_GAP               variant 1: bytes between the thread pointer and the first TLS block
  *   ARCH_DTV_BIAS, ARCH_TP_BIAS  what the psABI subtracts from DTPOFF and TPOFF values
  *   ARCH_GOT_IMAGE, ARCH_GOT_ENTRY  words of DT_PLTGOT that lazy binding fills
+ *   ARCH_LDCACHE_FLAGS         what ldconfig writes beside a library of this ABI (dl-cache.h)
+ *   ARCH_HWCAPS_MAX, ARCH_LEGACY_HWCAPS_MAX  the most names that the functions below give
  *   ARCH_RELOCS(X)             the rows X(R_NUMBER, KIND); a KIND may appear in several rows
  *
  *   char *arch_tp(void)                        the thread pointer
@@ -22,6 +24,7 @@
  *   bool arch_flags_ok(uint32_t e_flags)       may an object with these e_flags run here?
  *   long arch_syscall(n, a, b, c, d, e, f)     a raw system call; the kernel's own return value
  *   unsigned arch_hwcaps(const char **names)   glibc-hwcaps subdirectories this CPU may use, best first
+ *   unsigned arch_legacy_hwcaps(const char **names)  the same of glibc <= 2.36: bits of AT_HWCAP, lowest first
  *   bool arch_valgrind(void)                   are we running under valgrind?
  *   void arch_pause(void)                      one turn of a spin loop
  *

@@ -86,6 +86,8 @@ extern struct host host;
  */
 bool host_boot(void);
 
+bool host_bind_now(void); /* LD_BIND_NOW is set and not empty */
+
 /* $NAME from the environment the process was started with; NULL under AT_SECURE. */
 const char *host_getenv(const char *name);
 
@@ -141,8 +143,15 @@ struct host_paths {
 /* Constant; the first call is UNLOCKED (it asks libc), later calls return the same. */
 const struct host_paths *host_paths(void);
 
-/* Looks a soname up in /etc/ld.so.cache: copies the path; false: not there or no cache. */
+/*
+ * Looks a soname up in /etc/ld.so.cache: copies the path; false: not there or no cache.  Keeps the file
+ * mapped: the loader lock protects it.
+ */
 bool host_cache(const char *soname, char *path, size_t len);
+
+/* The same in the bytes of a cache file, which may be damaged: for tests and fuzzers. */
+bool host_cache_lookup(const void *data, size_t len, const char *soname, char *path,
+		       size_t path_len);
 
 /* --- memory, files: small tables so that tests and fuzzers can put their own in --------------------- */
 

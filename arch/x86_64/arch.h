@@ -130,6 +130,9 @@ static inline int arch_level(void)
 	return (b & v4_b) == v4_b && arch_xcr0_has(0xe6) ? 4 : 3;
 }
 
+/* What ldconfig writes beside a library of this ABI: ELF, libc6, x86-64 LP64. */
+#define ARCH_LDCACHE_FLAGS 0x0303
+
 #define ARCH_HWCAPS_MAX 3
 
 static inline unsigned arch_hwcaps(const char **names)
@@ -140,6 +143,25 @@ static inline unsigned arch_hwcaps(const char **names)
 	for (int level = arch_level(), i = 4 - level; i < 3; i++)
 		names[n++] = all[i];
 	return n;
+}
+
+#define ARCH_LEGACY_HWCAPS_MAX 2
+
+/*
+ * The names of AT_HWCAP bits that ld.so up to glibc 2.36 made subdirectories of, lowest bit first: its
+ * own bits on this CPU, "avx512_1" for Intel's server AVX-512.
+ */
+static inline unsigned arch_legacy_hwcaps(const char **names)
+{
+	uint32_t a, b, c, d;
+
+	names[0] = "x86_64";
+	names[1] = "avx512_1";
+	__cpuid(0, a, b, c, d);
+	if (b != signature_INTEL_ebx || c != signature_INTEL_ecx || arch_level() < 4)
+		return 1;
+	__cpuid_count(7, 0, a, b, c, d);
+	return b & bit_AVX512ER ? 1 : 2;
 }
 
 #endif
