@@ -38,8 +38,7 @@ struct dyn {
 	uint32_t flags, flags_1;
 	bool textrel, symbolic, bind_now;
 
-	const void *verneed; /* elf_verneed chain, version.c checks every link */
-	unsigned nverneed;
+	const void *verneed, *verdef; /* first entries; version.c checks every link */
 };
 
 /* How a d_ptr becomes an address: NULL for our images (va + bias). */

@@ -74,10 +74,14 @@ struct image {
 	bool host;	/* libc loaded it */
 	bool startup;	/* host, and part of the program's first global scope */
 	bool program;	/* host, the executable */
+	bool libc_family; /* host, and its loader functions are replaced by ours */
 	bool is_private; /* CUSTOM_NOT_REGISTER */
 	void *handle;	/* what dlopen returns: &link, or libc's link_map */
 	struct image *prev, *next; /* in the space, load order */
+	struct image *file_chain;  /* in registry.c's table of files */
 	struct image_name *names;
+	bool seen;	/* host: libc still has it (registry_sync) */
+	char *origin;	/* the directory when path is relative: of the moment it was opened */
 	struct image *caller; /* whose RPATH chain it came from (l_loader); a borrowed pointer, load only */
 
 	/* Stage 2, map. */
@@ -85,9 +89,10 @@ struct image {
 	const elf_phdr *ph; /* in the image's memory, or ph_copy */
 	unsigned phnum;
 	void *ph_copy;
-	uintptr_t entry_dynamic; /* va of PT_DYNAMIC */
+	uintptr_t dynamic_va; /* PT_DYNAMIC */
 	uintptr_t dynamic_len;
 	uintptr_t eh_frame_hdr; /* runtime address of PT_GNU_EH_FRAME, 0: none */
+	bool exec_stack;	/* asks for one: PT_GNU_STACK with PF_X, or none */
 
 	/* Stage 3, parse.  Readers see it after commit. */
 	struct dyn dyn;
@@ -110,8 +115,10 @@ struct image {
 	struct image **binds;	/* images outside its closure that its references were bound to */
 	unsigned nbinds, capbinds;
 	atomic_uint tls_dtors; /* pending thread_local destructors: __cxa_thread_atexit_impl */
-	bool reached;	       /* unload.c's mark, also the sorter's */
-	unsigned index;	       /* sorter's and load.c's scratch */
+	bool reached;	       /* unload.c's mark */
+	bool unsorted;	       /* scope_sort's mark */
+	uint64_t serial;       /* load.c: the last load whose closure it was in */
+	unsigned index;	       /* scratch of scope_sort, load.c, unload.c */
 
 	/* Life. */
 	_Atomic enum image_state state;
@@ -120,7 +127,9 @@ struct image {
 
 	/* Relocation. */
 	bool lazy;	    /* PLT slots may be bound at first call */
-	bool has_ifuncs;    /* the second pass has work */
+	bool has_irelative; /* the IFUNC pass has work: IRELATIVE */
+	bool has_deferred;  /* and references to IFUNCs of images that were not relocated yet */
+	uint64_t bound_serial; /* scratch: the last relocation pass that recorded a binding to it */
 	unsigned nreloc;
 	uint64_t ns_find, ns_map, ns_reloc, ns_init; /* TRACE_STATISTICS */
 };
@@ -131,8 +140,12 @@ struct image *image_new(struct space *space, const char *path);
 /* Frees the description and whatever is still mapped.  The caller unpublished it.  NEEDS_LOCK. */
 void image_free(struct image *im);
 
-/* Takes program headers: dynamic section, TLS, EH frame, RELRO.  Stage 2, after map_image. */
-bool image_headers(struct image *im, const elf_phdr *ph, unsigned phnum, struct diag *d);
+/*
+ * Takes program headers: dynamic section, TLS, EH frame, RELRO, stack.  Stage 2, after map_image.
+ * phoff: where the table lies in the file, so that it can be found again in memory.
+ */
+bool image_headers(struct image *im, const elf_phdr *ph, unsigned phnum, uint64_t phoff,
+		   struct diag *d);
 
 /* Parses the dynamic section: stage 3.  rule as in dyn.h. */
 bool image_parse(struct image *im, dyn_ptr_rule *rule, struct diag *d);

@@ -16,10 +16,4 @@ bool lazy_prepare(struct image *im);
 /* From arch_lazy_entry: the image from GOT[1], the index into DT_JMPREL.  Returns the target. */
 uintptr_t lazy_bind(struct image *im, uintptr_t index);
 
-/*
- * A library became global: slots of start-up images that libc left unresolved and that it defines are
- * bound to it (host-libc.md i).  NEEDS_LOCK.
- */
-void lazy_patch_host(struct image *provider);
-
 #endif

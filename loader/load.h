@@ -11,6 +11,7 @@
 #include "diag.h"
 #include "image.h"
 #include "scope.h"
+#include "search.h"
 
 /* What the host must do, without our lock, before the load can be tried again. */
 enum load_want { LOAD_NOTHING, LOAD_HOST_OPEN, LOAD_HOST_PIN };
@@ -24,11 +25,15 @@ struct load {
 	/* out */
 	struct image *root;
 	enum load_want want;
-	char want_name[512];
+	char want_name[SEARCH_PATH_MAX];
+	bool not_loaded; /* RTLD_NOLOAD and it is not: no error */
+	bool host_tried; /* in: libc does not have it either, go on without */
 	/* own */
 	struct image **fresh; /* new images, breadth first */
 	unsigned nfresh, capfresh;
 	struct scope_list *search; /* the root's closure, breadth first */
+	struct image **order;	   /* the same, dependents first */
+	struct scope_chain **chains; /* for older images of the closure: what commit publishes */
 	struct diag *diag;
 };
 

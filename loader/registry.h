@@ -27,6 +27,7 @@ extern struct registry registry;
  * UNLOCKED: takes the lock itself, under libc's.  False: no memory at the first call.
  */
 bool registry_sync(void);
+void registry_fork_child(void); /* the thread that synced may not exist here */
 
 /* By a name that was asked for or is its soname; by file.  NULL: not loaded there. */
 struct image *registry_by_name(struct space *sp, const char *name);
@@ -35,6 +36,7 @@ struct image *registry_by_file(struct space *sp, uint64_t dev, uint64_t ino);
 bool registry_name(struct image *im, const char *name); /* one more name; false: no memory */
 void registry_add(struct image *im);			/* commit: into its space's list, visible to by_file */
 void registry_remove(struct image *im);			/* from lists and tables */
+void registry_forget(struct image *im); /* the names of one that was never added */
 
 struct space *registry_space(long id); /* NULL: no such namespace */
 struct space *registry_space_new(void);

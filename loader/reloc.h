@@ -19,6 +19,12 @@ bool reloc_tls(struct image *im, struct diag *d);
 bool reloc_bind(struct image *im, struct diag *d);  /* NEEDS_LOCK */
 bool reloc_ifunc(struct image *im, struct diag *d); /* NEEDS_LOCK; runs foreign resolvers */
 
+/* Whether a group member's own IFUNC resolvers may run yet: its other relocations are done. */
+static inline bool reloc_done(const struct image *im)
+{
+	return im->host || atomic_load_explicit(&im->state, memory_order_relaxed) >= IMAGE_RELOCATED;
+}
+
 /*
  * What symbol number `index` of im refers to.  found->im NULL and true: an undefined weak reference.
  * `plt` as in sym_request.  Reader (epoch) or NEEDS_LOCK.
@@ -28,8 +34,5 @@ bool reloc_resolve(struct image *im, uint32_t index, bool plt, struct sym_found 
 
 /* The final address of a found symbol: calls its resolver if it is an IFUNC. */
 uintptr_t reloc_address(const struct sym_found *found);
-
-/* The override table: what dlsym or a relocation found in libc, but we export ourselves. */
-uintptr_t reloc_override(const struct sym_found *found, const char *name, uintptr_t value);
 
 #endif

@@ -18,30 +18,29 @@ struct scope_list {
 	struct image *im[];
 };
 
-struct scope { /* a list that can grow and be replaced */
-	_Atomic(struct scope_list *) list;
-};
-
 struct scope_chain { /* constant once published */
 	unsigned n;
 	_Atomic(struct scope_list *) *scope[]; /* each is a space's global list or an image's search list */
 };
 
 /* A namespace.  The base one is libc's; others share libc's own libraries. */
-struct unique;
+struct unique_table;
 struct space {
 	struct space *next;
 	long id; /* Lmid_t */
 	struct image *first, *last; /* load order */
 	_Atomic(struct scope_list *) global;
-	struct unique *unique; /* STB_GNU_UNIQUE: name -> first definition; arena hash table */
-	unsigned nunique, capunique;
+	unsigned promised; /* room in global that loads whose constructors run have reserved */
+	_Atomic(struct unique_table *) unique; /* STB_GNU_UNIQUE: name -> first definition */
 };
 
 struct sym_found {
 	struct image *im; /* NULL: not found */
 	const elf_sym *sym;
 };
+
+/* libdlrs' own image: what it exports stands in for the same name of libc's family. */
+extern struct image *scope_self;
 
 /* First match in one list, starting at index `from`.  Reader. */
 bool scope_find_in(struct scope_list *list, unsigned from, struct sym_request *rq,
@@ -51,27 +50,34 @@ bool scope_find_in(struct scope_list *list, unsigned from, struct sym_request *r
 bool scope_find(const struct image *im, struct sym_request *rq, struct sym_found *out);
 
 /*
- * The first definition of a STB_GNU_UNIQUE symbol of this space: `found` itself when it is the first
- * (it is then entered and its image pinned).  NEEDS_LOCK; false: no memory.
+ * STB_GNU_UNIQUE: the one definition of this name in the space.  scope_unique_first replaces *found by it
+ * where it is known (reader); scope_unique_enter makes *found the one if there is none, preferring libc's
+ * images, and pins it.  NEEDS_LOCK; false: no memory.
  */
-bool scope_unique(struct space *sp, const char *name, struct sym_found *found);
+void scope_unique_first(struct space *sp, struct sym_request *rq, struct sym_found *found);
+bool scope_unique_enter(struct space *sp, struct sym_request *rq, struct sym_found *found);
 void scope_unique_forget(struct space *sp, const struct image *im);
 
 /* Writers.  NEEDS_LOCK. */
 struct scope_list *scope_list_new(unsigned cap);
 bool scope_reserve(_Atomic(struct scope_list *) *list, unsigned extra); /* room for so many appends */
 void scope_append(_Atomic(struct scope_list *) *list, struct image *im); /* cannot fail after reserve */
-void scope_remove(_Atomic(struct scope_list *) *list, const struct image *im); /* in place, if need be */
+void scope_prune(_Atomic(struct scope_list *) *list); /* drops all images past IMAGE_READY */
 bool scope_contains(struct scope_list *list, const struct image *im);
 
-/* im's chain gets one more list (a new root's closure) / loses it. */
-bool scope_chain_add(struct image *im, _Atomic(struct scope_list *) *list, bool first);
+/*
+ * im's chain with one more list (a new root's closure), to be published when nothing can fail any more.
+ * False: no memory.  *out is NULL when the list is there already.
+ */
+bool scope_chain_with(struct image *im, _Atomic(struct scope_list *) *list, struct scope_chain **out);
+void scope_chain_publish(struct image *im, struct scope_chain *chain);
 void scope_chain_drop(struct image *im, _Atomic(struct scope_list *) *list);
 
 /*
  * Sorts dependents before dependencies as glibc 2.35+ does (depth first, reverse post-order), so that
- * constructor and destructor orders agree with libc's.  for_fini also follows bindings.
+ * constructor and destructor orders agree with libc's.  keep_first: im[0] stays first.  for_fini also
+ * follows bindings.  False: no memory.  NEEDS_LOCK.
  */
-void scope_sort(struct image **im, unsigned n, bool keep_first, bool for_fini);
+bool scope_sort(struct image **im, unsigned n, bool keep_first, bool for_fini);
 
 #endif

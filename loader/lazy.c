@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lazy: a PLT slot finds its function at the first call.
+ *
+ * lazy_prepare is load.c's; lazy_bind is called from arch_lazy_entry, at any moment, in any thread, in
+ * signal handlers: it looks up without a lock.  Only a binding that nothing else keeps alive takes the
+ * loader lock, to be recorded.
+ */
+#include "lazy.h"
+
+#include "../arch/arch.h"
+#include "../compat/host.h"
+#include "epoch.h"
+#include "lock.h"
+#include "reloc.h"
+#include "text.h"
+
+#if ARCH_RELA
+typedef elf_rela entry;
+#else
+typedef elf_rel entry;
+#endif
+
+enum { EXIT_SYMBOL_LOOKUP = 127 };
+
+bool lazy_prepare(struct image *im)
+{
+	uintptr_t *got = im->dyn.pltgot;
+
+	if (!got || !im->dyn.plt.n || im->dyn.bind_now)
+		return false;
+	got[ARCH_GOT_IMAGE] = (uintptr_t)im;
+	got[ARCH_GOT_ENTRY] = (uintptr_t)arch_lazy_entry;
+	return true;
+}
+
+/* glibc's words on stderr and its status: the caller of the function cannot be told otherwise. */
+static _Noreturn void die(const struct diag *d)
+{
+	char line[2300];
+	size_t n = text_format(line, sizeof line, "%s: symbol lookup error: %s\n",
+			       host.argc > 0 && host.argv[0] ? host.argv[0] : "<program name unknown>",
+			       d->text);
+
+	host_write(2, line, n < sizeof line ? n : sizeof line - 1);
+	host_exit(EXIT_SYMBOL_LOOKUP);
+}
+
+static bool kept_anyway(const struct image *im, const struct image *to)
+{
+	if (!to || to == im || to->host || to->pinned)
+		return true;
+	for (unsigned i = 0; i < im->norder; i++)
+		if (im->order[i] == to)
+			return true;
+	return false;
+}
+
+/* False: the definer went away meanwhile, look again. */
+static bool keep(struct image *im, struct image *to, struct diag *d)
+{
+	bool ok;
+
+	lock_enter();
+	ok = atomic_load_explicit(&to->state, memory_order_relaxed) < IMAGE_FINI;
+	if (ok && !image_bind(im, to)) {
+		diag_no_memory(d, im->path);
+		die(d);
+	}
+	lock_leave();
+	return ok;
+}
+
+uintptr_t lazy_bind(struct image *im, uintptr_t index)
+{
+	struct diag d = {.kind = DIAG_NONE};
+	const entry *r = (const entry *)im->dyn.plt.at + index;
+	struct sym_found found;
+	uintptr_t *slot, target;
+	unsigned token;
+	bool ok;
+
+	if (index >= im->dyn.plt.n || arch_reloc_kind(ELF_R_TYPE(r->r_info)) != RELOC_PLT) {
+		diag_set(&d, DIAG_BAD_ELF, "%s: no PLT slot %lu", im->path, (unsigned long)index);
+		die(&d);
+	}
+	do {
+		token = epoch_enter();
+		if (!reloc_resolve(im, ELF_R_SYM(r->r_info), true, &found, &d))
+			die(&d);
+		ok = kept_anyway(im, found.im) || keep(im, found.im, &d);
+		epoch_leave(token);
+	} while (!ok);
+	target = found.im ? reloc_address(&found) : 0;
+	slot = (uintptr_t *)(im->map.bias + r->r_offset);
+	/* Relaxed: the slot's two possible values both lead to the function. */
+	__atomic_store_n(slot, target, __ATOMIC_RELAXED);
+	diag_trace(TRACE_BIND, "bind: %s: %s -> %s", im->path,
+		   hash_name(&im->st, &im->st.sym[ELF_R_SYM(r->r_info)]),
+		   found.im ? image_label(found.im) : "nothing");
+	return target;
+}

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * map: reserve an image's span, place its segments, zero their tails; protect; unmap.
+ *
+ * Called by load.c only; adopted images get a description without memory of ours.
+ *
+ * Load bias.  The addresses in an ELF file (p_vaddr, st_value, r_offset, d_ptr) are relative to an
+ * imaginary place where the file was linked, usually 0.  The kernel gives us some other place.  The
+ * difference is the load bias, one number for the whole image because the distances between segments
+ * must stay what the linker assumed: code reaches data by distance.  So the whole span from the first
+ * segment's first page to the last segment's last page is reserved in one piece, and segments are then
+ * put into it at bias + p_vaddr.  bias is not the address of the first byte: a prelinked file has
+ * p_vaddr far from 0 and a bias that may even be "negative".  In this project `_va` means before adding
+ * the bias, a name without suffix is a runtime address.
+ *
+ * The pattern.  Linkers lay the file out so that for all read-only segments offset and address differ by
+ * the same number.  Then one read-only file mapping of the whole span already has them all in place:
+ * the executable ones need an mprotect, only the writable ones a mapping of their own.  That is two
+ * system calls fewer per library than a mapping for each.  perf and gdb do not mind; valgrind notices
+ * code only when it is mapped executable, so under valgrind every segment is mapped with its final
+ * protection.
+ */
+#include "map.h"
+
+#include "../compat/host.h"
+#include "arena.h"
+#include "text.h"
+
+enum { PROT_R = 1, PROT_W = 2, PROT_X = 4 };
+enum { MAP_PRIV = 2, MAP_FIX = 0x10, MAP_ANON = 0x20, MAP_NORES = 0x4000 };
+enum { ERROR_PERM = 1, ERROR_ACCES = 13 };
+
+static uintptr_t page_down(uintptr_t a)
+{
+	return a & ~(host.page - 1);
+}
+
+static uintptr_t page_up(uintptr_t a)
+{
+	return page_down(a + host.page - 1);
+}
+
+static int prot_of(const elf_phdr *ph)
+{
+	return (ph->p_flags & PF_R ? PROT_R : 0) | (ph->p_flags & PF_W ? PROT_W : 0) |
+	       (ph->p_flags & PF_X ? PROT_X : 0);
+}
+
+static bool refuse(struct diag *d, const char *path, long err, int prot)
+{
+	bool noexec = (prot & PROT_X) && (err == -ERROR_PERM || err == -ERROR_ACCES);
+
+	return diag_set(d, DIAG_IO, "%s: failed to map segment from shared object: %s%s", path,
+			host_errno_text((int)-err),
+			noexec ? " (the file system is mounted noexec)" : "");
+}
+
+/* Allocates the segment list and computes the span; largest alignment in *align. */
+static bool describe(struct map *m, const elf_phdr *ph, unsigned phnum, uintptr_t *align)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < phnum; i++)
+		n += ph[i].p_type == PT_LOAD;
+	*m = (struct map){.seg = arena_alloc(n * sizeof *m->seg)};
+	if (!m->seg)
+		return false;
+	*align = host.page;
+	for (unsigned i = 0; i < phnum; i++) {
+		if (ph[i].p_type != PT_LOAD)
+			continue;
+		m->seg[m->nseg++] = (struct segment){ph[i].p_vaddr, ph[i].p_memsz, prot_of(&ph[i])};
+		if (ph[i].p_align > *align)
+			*align = ph[i].p_align;
+	}
+	if (!n)
+		return true;
+	m->start = page_down(m->seg[0].va);
+	m->end = page_up(m->seg[n - 1].va + m->seg[n - 1].len);
+	return true;
+}
+
+/* An anonymous reservation whose start is congruent to va modulo align. */
+static void *reserve_aligned(uintptr_t va, uintptr_t span, uintptr_t align)
+{
+	uintptr_t extra = span + align - host.page;
+	char *p = host_mem->map(NULL, extra, 0, MAP_PRIV | MAP_ANON | MAP_NORES, -1, 0);
+	uintptr_t skip;
+
+	if (host_failed(p))
+		return p;
+	skip = (va - (uintptr_t)p) & (align - 1);
+	if (skip)
+		host_mem->unmap(p, skip);
+	if (extra - skip > span)
+		host_mem->unmap(p + skip + span, extra - skip - span);
+	return p + skip;
+}
+
+static bool zero_tail(uintptr_t from, uintptr_t to, int prot)
+{
+	uintptr_t page = page_down(from);
+
+	if (from >= to)
+		return true;
+	if (!(prot & PROT_W) && host_mem->protect((void *)page, to - page, prot | PROT_W) < 0)
+		return false;
+	memset((void *)from, 0, to - from);
+	return (prot & PROT_W) || host_mem->protect((void *)page, to - page, prot) >= 0;
+}
+
+struct placing {
+	const struct map *m;
+	const struct file *f;
+	const elf_phdr *first; /* the span's file mapping shows this segment's neighbourhood; NULL: none */
+	bool exact;	       /* every segment by its own mapping */
+};
+
+/* The file part of one segment: already there, there but for its protection, or to be mapped. */
+static long place_file(const struct placing *pl, const elf_phdr *ph, int prot)
+{
+	uintptr_t va = page_down(ph->p_vaddr), len = page_up(ph->p_vaddr + ph->p_filesz) - va;
+	char *at = (char *)pl->m->bias + va;
+	const elf_phdr *first = pl->first;
+	void *p;
+
+	if (ph == first)
+		return 0;
+	if (first && !pl->exact && !(prot & PROT_W) &&
+	    ph->p_vaddr - ph->p_offset == first->p_vaddr - first->p_offset)
+		return prot == prot_of(first) ? 0 : host_mem->protect(at, len, prot);
+	p = host_mem->map(at, len, prot, MAP_PRIV | MAP_FIX, pl->f->fd, page_down(ph->p_offset));
+	return host_failed(p) ? (long)p : 0;
+}
+
+static long place(const struct placing *pl, const elf_phdr *ph)
+{
+	uintptr_t file_end = ph->p_vaddr + ph->p_filesz, end = ph->p_vaddr + ph->p_memsz;
+	uintptr_t anon = ph->p_filesz ? page_up(file_end) : page_down(ph->p_vaddr);
+	int prot = prot_of(ph);
+	long r = ph->p_filesz ? place_file(pl, ph, prot) : 0;
+	void *p;
+
+	if (r < 0 || end == file_end)
+		return r;
+	if (ph->p_filesz && !zero_tail(pl->m->bias + file_end, pl->m->bias + (anon < end ? anon : end), prot))
+		return -ERROR_ACCES;
+	if (page_up(end) <= anon)
+		return 0;
+	p = host_mem->map((char *)pl->m->bias + anon, page_up(end) - anon, prot,
+			  MAP_PRIV | MAP_FIX | MAP_ANON, -1, 0);
+	return host_failed(p) ? (long)p : 0;
+}
+
+/* Nothing may be reached between two segments that do not touch. */
+static long close_hole(const struct map *m, const elf_phdr *before, const elf_phdr *ph)
+{
+	uintptr_t from = page_up(before->p_vaddr + before->p_memsz), to = page_down(ph->p_vaddr);
+
+	return from < to ? host_mem->protect((char *)m->bias + from, to - from, 0) : 0;
+}
+
+/* Puts every segment into the reserved span. */
+static bool fill(struct placing *pl, struct diag *d)
+{
+	const elf_phdr *before = NULL;
+
+	for (unsigned i = 0; i < pl->f->phnum; i++) {
+		const elf_phdr *ph = &pl->f->ph[i];
+		long r;
+
+		if (ph->p_type != PT_LOAD)
+			continue;
+		r = place(pl, ph);
+		if (r >= 0 && before && pl->first)
+			r = close_hole(pl->m, before, ph);
+		if (r < 0)
+			return refuse(d, pl->f->path, r, prot_of(ph));
+		before = ph;
+	}
+	return true;
+}
+
+static const elf_phdr *first_load(const struct file *f)
+{
+	for (unsigned i = 0; i < f->phnum; i++)
+		if (f->ph[i].p_type == PT_LOAD)
+			return &f->ph[i];
+	return NULL;
+}
+
+bool map_image(struct map *m, const struct file *f, struct diag *d)
+{
+	const elf_phdr *first = first_load(f);
+	struct placing pl = {.m = m, .f = f, .exact = host.valgrind};
+	uintptr_t align, span;
+	void *p;
+
+	if (!describe(m, f->ph, f->phnum, &align))
+		return diag_no_memory(d, f->path);
+	span = m->end - m->start;
+	if (align > host.page || !first->p_filesz) {
+		p = reserve_aligned(m->start, span, align);
+	} else {
+		pl.first = first;
+		p = host_mem->map(NULL, span, prot_of(first), MAP_PRIV, f->fd, page_down(first->p_offset));
+	}
+	if (host_failed(p)) {
+		m->start = m->end = 0;
+		map_forget(m);
+		return refuse(d, f->path, (long)p, pl.first ? prot_of(first) : 0);
+	}
+	m->bias = (uintptr_t)p - m->start;
+	m->start = (uintptr_t)p;
+	m->end = m->start + span;
+	if (fill(&pl, d))
+		return true;
+	map_unmap(m);
+	map_forget(m);
+	return false;
+}
+
+bool map_adopt(struct map *m, uintptr_t bias, const elf_phdr *ph, unsigned phnum)
+{
+	uintptr_t align;
+
+	if (!describe(m, ph, phnum, &align))
+		return false;
+	m->bias = bias;
+	m->start += bias;
+	m->end += bias;
+	return true;
+}
+
+bool map_textrel(struct map *m, bool open, const char *path, struct diag *d)
+{
+	for (unsigned i = 0; i < m->nseg; i++) {
+		const struct segment *s = &m->seg[i];
+		uintptr_t at = page_down(m->bias + s->va);
+		long r;
+
+		if (s->prot & PROT_W)
+			continue;
+		r = host_mem->protect((void *)at, page_up(m->bias + s->va + s->len) - at,
+				      open ? s->prot | PROT_R | PROT_W : s->prot);
+		if (r < 0)
+			return diag_set(d, DIAG_IO,
+					"%s: cannot make segment writable for relocation: %s", path,
+					host_errno_text((int)-r));
+	}
+	m->textrel_open = open;
+	return true;
+}
+
+bool map_protect(struct map *m, const char *path, struct diag *d)
+{
+	uintptr_t from = page_down(m->bias + m->relro_va);
+	uintptr_t to = page_down(m->bias + m->relro_va + m->relro_len);
+	int r;
+
+	if (!m->relro_len || from >= to)
+		return true;
+	r = host_mem->protect((void *)from, to - from, PROT_R);
+	if (r < 0)
+		return diag_set(d, DIAG_IO,
+				"%s: cannot apply additional memory protection after relocation: %s", path,
+				host_errno_text(-r));
+	return true;
+}
+
+void map_unmap(struct map *m)
+{
+	if (m->end > m->start)
+		host_mem->unmap((void *)m->start, m->end - m->start);
+	m->start = m->end = 0;
+}
+
+void map_forget(struct map *m)
+{
+	arena_free(m->seg);
+	m->seg = NULL;
+	m->nseg = 0;
+}
+
+bool map_has(const struct map *m, uintptr_t va, uintptr_t len, int prot)
+{
+	for (unsigned i = 0; i < m->nseg; i++) {
+		const struct segment *s = &m->seg[i];
+
+		if (va - s->va <= s->len && len <= s->len - (va - s->va))
+			return (s->prot & prot) == prot;
+	}
+	return false;
+}
+
+const void *map_at(const struct map *m, uintptr_t va, uintptr_t len)
+{
+	return map_has(m, va, len, PROT_R) ? (const void *)(m->bias + va) : NULL;
+}
+
+uintptr_t map_room(const struct map *m, uintptr_t va)
+{
+	for (unsigned i = 0; i < m->nseg; i++)
+		if (va - m->seg[i].va < m->seg[i].len)
+			return m->seg[i].len - (va - m->seg[i].va);
+	return 0;
+}

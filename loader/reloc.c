@@ -1,0 +1,533 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reloc: makes an image's addresses true.
+ *
+ * Called by load.c for the new images of one dlopen, dependencies first, and by lazy.c for one slot.
+ * The CPU supplies numbers (arch/<cpu>/arch.h), the formulas are here, once.  Every place is checked to
+ * lie in a writable segment, every symbol index and type against the tables: a damaged file gets an
+ * error, never a stray store.
+ *
+ * IFUNCs come last: a resolver is code of the image, or of a dependency in the same group, and may use
+ * anything that other relocations fill in.
+ */
+#include "reloc.h"
+
+#include "../arch/arch.h"
+#include "text.h"
+#include "tls.h"
+
+#if ARCH_RELA
+typedef elf_rela entry;
+#define ADDEND(r, place) ((uintptr_t)(r)->r_addend)
+#else
+typedef elf_rel entry;
+#define ADDEND(r, place) (*(const uintptr_t *)(place))
+#endif
+
+enum { PROT_W = 2 };
+
+struct job {
+	struct image *im;
+	struct diag *d;
+	const struct segment *seg; /* of the last place */
+	uint64_t serial;	   /* of this pass: what record() has seen */
+	bool ifuncs;		   /* the last pass: IRELATIVE and deferred references only */
+	/* Neighbouring relocations often name one symbol. */
+	uint32_t index;
+	bool plt;
+	struct sym_found found;
+};
+
+static uint64_t passes; /* so far, of all images.  NEEDS_LOCK */
+
+/* --- places ---------------------------------------------------------------------------------------- */
+
+/* The address of `len` bytes that a relocation may write, or NULL. */
+static void *place(struct job *j, uintptr_t va, uintptr_t len)
+{
+	const struct map *m = &j->im->map;
+
+	if (!j->seg || va - j->seg->va > j->seg->len - len) {
+		j->seg = NULL;
+		for (unsigned i = 0; i < m->nseg && !j->seg; i++) {
+			const struct segment *s = &m->seg[i];
+
+			if (((s->prot & PROT_W) || m->textrel_open) && s->len >= len &&
+			    va - s->va <= s->len - len)
+				j->seg = s;
+		}
+		if (!j->seg) {
+			diag_set(j->d, DIAG_BAD_ELF,
+				 "%s: relocation target %lx outside the writable segments", j->im->path,
+				 (unsigned long)va);
+			return NULL;
+		}
+	}
+	return (void *)(m->bias + va);
+}
+
+static void store(void *at, uintptr_t v)
+{
+	memcpy(at, &v, sizeof v); /* places need not be aligned */
+}
+
+static uintptr_t fetch(const void *at)
+{
+	uintptr_t v;
+
+	memcpy(&v, at, sizeof v);
+	return v;
+}
+
+static bool store32(struct job *j, void *at, intptr_t v, bool is_signed)
+{
+	int32_t low = (int32_t)v;
+
+	if (is_signed ? v != low : (uintptr_t)v != (uint32_t)v)
+		return diag_set(j->d, DIAG_BAD_ELF,
+				"%s: a 32-bit relocation cannot hold %lx: rebuild it with -fPIC",
+				j->im->path, (unsigned long)v);
+	memcpy(at, &low, sizeof low);
+	return true;
+}
+
+/* --- symbols --------------------------------------------------------------------------------------- */
+
+static const struct version *version_of(const struct symtab *st, uint32_t index)
+{
+	unsigned i = st->versym ? st->versym[index] & ~(unsigned)ELF_VERSYM_HIDDEN : 0;
+
+	return i < st->nversion && st->versions[i].hash ? &st->versions[i] : NULL;
+}
+
+/* Where the symbol does exist: in an image that is loaded but not in im's scope, or in another version. */
+static void hint(struct image *im, struct sym_request rq, struct diag *d)
+{
+	const char *version = rq.version ? rq.version->name : NULL;
+
+	for (int any = 0; any < 2; any++) {
+		if (any)
+			rq.version = NULL, rq.newest = true;
+		for (struct image *other = im->space->first; other; other = other->next) {
+			if (!hash_lookup(&other->st, &rq))
+				continue;
+			if (any && version)
+				diag_add(d, "; %s defines it, but not in version %s", image_label(other),
+					 version);
+			else
+				diag_add(d, "; %s defines it, but was loaded without RTLD_GLOBAL and is"
+					    " not a dependency",
+					 image_label(other));
+			return;
+		}
+	}
+}
+
+/* "undefined symbol", in glibc's words, then who was asked for it. */
+static bool undefined(struct image *im, const struct sym_request *rq, struct diag *d)
+{
+	struct scope_chain *chain = atomic_load_explicit(&im->chain, memory_order_acquire);
+	unsigned total = 0;
+
+	diag_set(d, DIAG_NO_SYMBOL, "%s: undefined symbol: %s", im->path, rq->name);
+	if (rq->version)
+		diag_add(d, ", version %s", rq->version->name);
+	diag_add(d, " (searched:");
+	for (unsigned i = 0; chain && i < chain->n; i++) {
+		struct scope_list *list = atomic_load_explicit(chain->scope[i], memory_order_acquire);
+		unsigned n = list ? atomic_load_explicit(&list->n, memory_order_acquire) : 0;
+
+		for (unsigned k = 0; k < n; k++, total++)
+			if (total < 8)
+				diag_add(d, " %s", text_base(image_label(list->im[k])));
+	}
+	if (total > 8)
+		diag_add(d, " and %u more", total - 8);
+	hint(im, *rq, d);
+	diag_add(d, ")");
+	return false;
+}
+
+static bool binds_itself(const elf_sym *s)
+{
+	unsigned vis = ELF_ST_VIS(s->st_other);
+
+	return ELF_ST_BIND(s->st_info) == STB_LOCAL || vis == STV_HIDDEN || vis == STV_INTERNAL ||
+	       (vis == STV_PROTECTED && s->st_shndx != SHN_UNDEF);
+}
+
+bool reloc_resolve(struct image *im, uint32_t index, bool plt, struct sym_found *found,
+		   struct diag *d)
+{
+	const struct symtab *st = &im->st;
+	const elf_sym *s = &st->sym[index];
+	struct sym_request rq;
+
+	if (index >= st->nsym)
+		return diag_set(d, DIAG_BAD_ELF, "%s: relocation names symbol %u of %u", im->path, index,
+				st->nsym);
+	if (binds_itself(s)) {
+		*found = (struct sym_found){im, s};
+		return true;
+	}
+	rq = sym_request(hash_name(st, s), 0);
+	rq.gnu = text_hash(rq.name);
+	rq.plt = plt;
+	rq.version = version_of(st, index);
+	if (!scope_find(im, &rq, found))
+		return ELF_ST_BIND(s->st_info) == STB_WEAK || undefined(im, &rq, d);
+	if (ELF_ST_BIND(found->sym->st_info) == STB_GNU_UNIQUE)
+		scope_unique_first(im->space, &rq, found);
+	return true;
+}
+
+uintptr_t reloc_address(const struct sym_found *found)
+{
+	uintptr_t at = image_value(found->im, found->sym);
+
+	return ELF_ST_TYPE(found->sym->st_info) == STT_GNU_IFUNC && found->sym->st_shndx != SHN_UNDEF
+		       ? arch_ifunc(at)
+		       : at;
+}
+
+/* Is it on the list that glibc calls l_initfini? */
+static bool depends_on(const struct image *im, const struct image *to)
+{
+	for (unsigned i = 0; i < im->norder; i++)
+		if (im->order[i] == to)
+			return true;
+	return false;
+}
+
+/* A reference outside its own dependencies keeps the definer loaded. */
+static bool record(struct job *j)
+{
+	struct image *to = j->found.im;
+
+	if (!to || to == j->im || to->bound_serial == j->serial)
+		return true;
+	to->bound_serial = j->serial;
+	if (to->pinned || depends_on(j->im, to) || image_bind(j->im, to))
+		return true;
+	return diag_no_memory(j->d, j->im->path);
+}
+
+/* Under the loader lock: unique symbols are entered, bindings recorded. */
+static bool symbol(struct job *j, uint32_t index, bool plt)
+{
+	struct sym_request rq;
+
+	if (index && index == j->index && plt == j->plt)
+		return true;
+	if (!reloc_resolve(j->im, index, plt, &j->found, j->d))
+		return false;
+	j->index = index;
+	j->plt = plt;
+	if (j->found.im && ELF_ST_BIND(j->found.sym->st_info) == STB_GNU_UNIQUE) {
+		rq = sym_request(hash_name(&j->found.im->st, j->found.sym), 0);
+		rq.gnu = text_hash(rq.name);
+		if (!scope_unique_enter(j->im->space, &rq, &j->found))
+			return diag_no_memory(j->d, j->im->path);
+	}
+	return record(j);
+}
+
+/* --- thread-locals --------------------------------------------------------------------------------- */
+
+/* The image whose thread-locals a relocation means, and the offset in them.  Symbol 0: its own. */
+static bool tls_target(struct job *j, uint32_t index, struct image **im, uintptr_t *value)
+{
+	*im = j->im;
+	*value = 0;
+	if (index) {
+		if (!symbol(j, index, true))
+			return false;
+		*im = j->found.im;
+		if (!*im)
+			return true; /* an undefined weak one */
+		*value = j->found.sym->st_value;
+		if (ELF_ST_TYPE(j->found.sym->st_info) != STT_TLS)
+			return diag_set(j->d, DIAG_BAD_ELF, "%s: TLS relocation to %s of %s, which is not"
+							    " thread-local",
+					j->im->path, hash_name(&(*im)->st, j->found.sym),
+					image_label(*im));
+	}
+	if (!(*im)->tls.memsz)
+		return diag_set(j->d, DIAG_BAD_ELF, "%s: TLS relocation to %s, which has no PT_TLS",
+				j->im->path, image_label(*im));
+	return true;
+}
+
+static bool tpoff(struct job *j, uint32_t index, intptr_t *out)
+{
+	struct image *im;
+	uintptr_t value;
+
+	if (!tls_target(j, index, &im, &value))
+		return false;
+	*out = 0;
+	if (!im)
+		return true;
+	if (im->tls.place != TLS_STATIC && !(im->tls.place == TLS_HOST && im->tls.host_static))
+		return diag_set(j->d, DIAG_TLS,
+				"%s: cannot allocate memory in static TLS block: thread-locals of %s have"
+				" no fixed offset",
+				j->im->path, image_label(im));
+	*out = im->tls.tpoff + (intptr_t)value - ARCH_TP_BIAS;
+	return true;
+}
+
+static bool thread_local_word(struct job *j, const entry *r, void *at, enum reloc_kind kind)
+{
+	uint32_t index = ELF_R_SYM(r->r_info);
+	uintptr_t value, word[2];
+	struct image *im;
+	intptr_t off;
+
+	if (kind == RELOC_TPOFF) {
+		if (!tpoff(j, index, &off))
+			return false;
+		store(at, (uintptr_t)off + ADDEND(r, at));
+		return true;
+	}
+	if (!tls_target(j, index, &im, &value))
+		return false;
+	if (kind == RELOC_DTPMOD) {
+		store(at, im ? im->tls.id : 0);
+	} else if (kind == RELOC_DTPOFF) {
+		store(at, value + ADDEND(r, at) - ARCH_DTV_BIAS);
+	} else {
+		if (!im)
+			tls_desc_undef(ADDEND(r, at), word);
+		else if (!tls_desc(im, value + ADDEND(r, at), word))
+			return diag_no_memory(j->d, j->im->path);
+		store(at, word[0]);
+		store((char *)at + sizeof word[0], word[1]);
+	}
+	return true;
+}
+
+/* --- one relocation -------------------------------------------------------------------------------- */
+
+/* Must this reference wait until resolvers may run? */
+static bool deferred(struct job *j)
+{
+	const struct sym_found *f = &j->found;
+
+	if (!f->im || ELF_ST_TYPE(f->sym->st_info) != STT_GNU_IFUNC || f->sym->st_shndx == SHN_UNDEF)
+		return false;
+	return !reloc_done(f->im);
+}
+
+static bool symbolic(struct job *j, const entry *r, void *at, enum reloc_kind kind)
+{
+	uintptr_t s, a = ADDEND(r, at);
+
+	if (j->ifuncs && (!j->im->has_deferred || (kind == RELOC_PLT && j->im->lazy)))
+		return true;
+	if (!symbol(j, ELF_R_SYM(r->r_info), kind == RELOC_PLT))
+		return false;
+	if (j->ifuncs ? !deferred(j) : deferred(j)) {
+		j->im->has_deferred |= !j->ifuncs;
+		return true;
+	}
+	if (kind == RELOC_SIZE || kind == RELOC_SIZE32) {
+		s = (j->found.im ? j->found.sym->st_size : 0) + a;
+		return kind == RELOC_SIZE ? store(at, s), true : store32(j, at, (intptr_t)s, false);
+	}
+	s = j->found.im ? reloc_address(&j->found) : 0;
+	switch (kind) {
+	case RELOC_GOT:
+	case RELOC_PLT:
+		store(at, s);
+		return true;
+	case RELOC_SYMBOLIC:
+		store(at, s + a);
+		return true;
+	case RELOC_ABS32:
+		return store32(j, at, (intptr_t)(s + a), false);
+	case RELOC_PC32:
+		return store32(j, at, (intptr_t)(s + a - (uintptr_t)at), true);
+	default: /* RELOC_PC64 */
+		store(at, s + a - (uintptr_t)at);
+		return true;
+	}
+}
+
+static bool irelative(struct job *j, const entry *r, void *at)
+{
+	uintptr_t resolver = j->im->map.bias + ADDEND(r, at);
+
+	if (!j->ifuncs) {
+		j->im->has_irelative = true;
+		return true;
+	}
+	if (!map_has(&j->im->map, resolver - j->im->map.bias, 1, 4))
+		return diag_set(j->d, DIAG_BAD_ELF, "%s: IRELATIVE resolver %lx is not code", j->im->path,
+				(unsigned long)(resolver - j->im->map.bias));
+	store(at, arch_ifunc(resolver));
+	return true;
+}
+
+static bool refuse(struct job *j, const entry *r, enum reloc_kind kind)
+{
+	return diag_set(j->d, DIAG_BAD_ELF, "%s: unexpected reloc type 0x%02x%s", j->im->path,
+			ELF_R_TYPE(r->r_info),
+			kind == RELOC_COPY ? " (a copy relocation in a shared object)" : "");
+}
+
+static unsigned width(enum reloc_kind kind)
+{
+	switch (kind) {
+	case RELOC_ABS32:
+	case RELOC_PC32:
+	case RELOC_SIZE32:
+		return 4;
+	case RELOC_PC64:
+		return 8;
+	case RELOC_TLSDESC:
+		return 2 * sizeof(uintptr_t);
+	default:
+		return sizeof(uintptr_t);
+	}
+}
+
+static bool one(struct job *j, const entry *r)
+{
+	enum reloc_kind kind = arch_reloc_kind(ELF_R_TYPE(r->r_info));
+	void *at;
+
+	if (kind == RELOC_NONE)
+		return true;
+	if (kind == RELOC_BAD || kind == RELOC_COPY)
+		return refuse(j, r, kind);
+	at = place(j, r->r_offset, width(kind));
+	if (!at)
+		return false;
+	switch (kind) {
+	case RELOC_RELATIVE:
+		if (!j->ifuncs)
+			store(at, j->im->map.bias + ADDEND(r, at));
+		return true;
+	case RELOC_IRELATIVE:
+		return irelative(j, r, at);
+	case RELOC_DTPMOD:
+	case RELOC_DTPOFF:
+	case RELOC_TPOFF:
+	case RELOC_TLSDESC:
+		return j->ifuncs || thread_local_word(j, r, at, kind);
+	default:
+		return symbolic(j, r, at, kind);
+	}
+}
+
+/* --- tables ---------------------------------------------------------------------------------------- */
+
+static bool relative_word(struct job *j, uintptr_t va)
+{
+	void *at = place(j, va, sizeof(uintptr_t));
+
+	if (!at)
+		return false;
+	store(at, fetch(at) + j->im->map.bias);
+	return true;
+}
+
+/* gABI, DT_RELR: an even word is a place; an odd one a bitmap of the 63 (31) words that follow. */
+static bool relr(struct job *j)
+{
+	enum { BITS = 8 * sizeof(elf_relr) - 1 };
+	const struct dyn *dy = &j->im->dyn;
+	uintptr_t next = 0;
+
+	for (size_t i = 0; i < dy->nrelr; i++) {
+		elf_relr w = dy->relr[i];
+
+		if (!(w & 1)) {
+			if (!relative_word(j, w))
+				return false;
+			next = w + sizeof w;
+			continue;
+		}
+		for (unsigned b = 0; (w >>= 1) != 0; b++)
+			if ((w & 1) && !relative_word(j, next + b * sizeof w))
+				return false;
+		next += BITS * sizeof w;
+	}
+	return true;
+}
+
+static bool table(struct job *j, const struct dyn_table *t)
+{
+	const entry *r = t->at;
+
+	for (size_t i = 0; i < t->n; i++)
+		if (!one(j, &r[i]))
+			return false;
+	return true;
+}
+
+/* PLT slots that wait for their first call hold the address of their own PLT entry. */
+static bool lazy_slots(struct job *j)
+{
+	const entry *r = j->im->dyn.plt.at;
+
+	for (size_t i = 0; i < j->im->dyn.plt.n; i++) {
+		if (arch_reloc_kind(ELF_R_TYPE(r[i].r_info)) != RELOC_PLT) {
+			if (!one(j, &r[i]))
+				return false;
+		} else if (!relative_word(j, r[i].r_offset)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* --- the passes ------------------------------------------------------------------------------------ */
+
+static bool need_static(struct job *j, const entry *r)
+{
+	struct image *im;
+	uintptr_t value;
+
+	if (arch_reloc_kind(ELF_R_TYPE(r->r_info)) != RELOC_TPOFF)
+		return true;
+	if (!tls_target(j, ELF_R_SYM(r->r_info), &im, &value))
+		return false;
+	if (!im || im->host)
+		return true; /* reloc_bind says no where libc's has no fixed offset */
+	if (!reloc_done(im))
+		return im->tls.needs_static = true;
+	return tls_make_static(im, j->d);
+}
+
+bool reloc_tls(struct image *im, struct diag *d)
+{
+	struct job j = {.im = im, .d = d, .serial = ++passes};
+	const entry *r = im->dyn.rel.at;
+
+	for (size_t i = im->dyn.relative_count; i < im->dyn.rel.n; i++)
+		if (!need_static(&j, &r[i]))
+			return false;
+	return true;
+}
+
+bool reloc_bind(struct image *im, struct diag *d)
+{
+	struct job j = {.im = im, .d = d, .serial = ++passes};
+
+	im->nreloc = (unsigned)(im->dyn.rel.n + im->dyn.plt.n);
+	if (im->dyn.textrel && !map_textrel(&im->map, true, im->path, d))
+		return false;
+	return relr(&j) && table(&j, &im->dyn.rel) &&
+	       (im->lazy ? lazy_slots(&j) : table(&j, &im->dyn.plt));
+}
+
+bool reloc_ifunc(struct image *im, struct diag *d)
+{
+	struct job j = {.im = im, .d = d, .serial = ++passes, .ifuncs = true};
+
+	if (!im->has_irelative && !im->has_deferred)
+		return true;
+	return table(&j, &im->dyn.rel) && table(&j, &im->dyn.plt);
+}

@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * scope: where a reference is looked up, and in which order things happen.
+ *
+ * Called by reloc.c, lazy.c and the dlsym door to look up; by load.c, unload.c and registry.c to build.
+ * Lookups take no lock: lists are append-only in place, everything else is replaced and retired.
+ */
+#include "scope.h"
+
+#include "arena.h"
+#include "epoch.h"
+#include "text.h"
+
+struct image *scope_self;
+
+/* --- lookup ---------------------------------------------------------------------------------------- */
+
+/*
+ * Whoever gets hold of libc's own dlopen, __tls_get_addr, ... past our interposition (through a handle of
+ * libc, RTLD_NEXT, or an odd link order) shall have ours.
+ */
+static void stand_in(struct sym_request *rq, struct sym_found *out)
+{
+	const elf_sym *ours = scope_self ? hash_lookup(&scope_self->st, rq) : NULL;
+
+	if (ours)
+		*out = (struct sym_found){scope_self, ours};
+}
+
+bool scope_find_in(struct scope_list *list, unsigned from, struct sym_request *rq,
+		   struct sym_found *out)
+{
+	/* Acquire: partner is the release in scope_append. */
+	unsigned n = list ? atomic_load_explicit(&list->n, memory_order_acquire) : 0;
+
+	for (unsigned i = from; i < n; i++) {
+		struct image *im = list->im[i];
+
+		out->sym = hash_lookup(&im->st, rq);
+		if (!out->sym)
+			continue;
+		out->im = im;
+		if (im->libc_family)
+			stand_in(rq, out);
+		return true;
+	}
+	return out->im = NULL, false;
+}
+
+bool scope_find(const struct image *im, struct sym_request *rq, struct sym_found *out)
+{
+	/* Acquire: partner is the release in scope_chain_publish. */
+	struct scope_chain *chain = atomic_load_explicit(&im->chain, memory_order_acquire);
+
+	if (im->dyn.symbolic) {
+		out->sym = hash_lookup(&im->st, rq);
+		if (out->sym)
+			return out->im = (struct image *)(uintptr_t)im, true;
+	}
+	for (unsigned i = 0; chain && i < chain->n; i++)
+		if (scope_find_in(atomic_load_explicit(chain->scope[i], memory_order_acquire), 0, rq, out))
+			return true;
+	return out->im = NULL, false;
+}
+
+/* --- lists ----------------------------------------------------------------------------------------- */
+
+struct scope_list *scope_list_new(unsigned cap)
+{
+	struct scope_list *list = arena_alloc(sizeof *list + cap * sizeof *list->im);
+
+	if (list)
+		list->cap = cap;
+	return list;
+}
+
+static struct scope_list *list_of(_Atomic(struct scope_list *) *list)
+{
+	return atomic_load_explicit(list, memory_order_relaxed);
+}
+
+static unsigned list_len(struct scope_list *list)
+{
+	return list ? atomic_load_explicit(&list->n, memory_order_relaxed) : 0;
+}
+
+bool scope_reserve(_Atomic(struct scope_list *) *list, unsigned extra)
+{
+	struct scope_list *old = list_of(list), *new;
+	unsigned n = list_len(old);
+
+	if (old && old->cap - n >= extra)
+		return true;
+	new = scope_list_new(2 * n + extra);
+	if (!new)
+		return false;
+	if (n)
+		memcpy(new->im, old->im, n * sizeof *new->im);
+	atomic_store_explicit(&new->n, n, memory_order_relaxed);
+	/* Release: partner is the acquire in scope_find and the dlsym door. */
+	atomic_store_explicit(list, new, memory_order_release);
+	if (old)
+		epoch_retire(old);
+	return true;
+}
+
+void scope_append(_Atomic(struct scope_list *) *list, struct image *im)
+{
+	struct scope_list *l = list_of(list);
+	unsigned n = list_len(l);
+
+	l->im[n] = im;
+	/* Release: partner is the acquire in scope_find_in. */
+	atomic_store_explicit(&l->n, n + 1, memory_order_release);
+}
+
+static bool is_dead(const struct image *im)
+{
+	return atomic_load_explicit(&im->state, memory_order_relaxed) >= IMAGE_FINI;
+}
+
+/* Without memory for a copy the list is closed up in place: a reader may then meet an image twice. */
+void scope_prune(_Atomic(struct scope_list *) *list)
+{
+	struct scope_list *old = list_of(list), *new;
+	unsigned n = list_len(old), kept = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		kept += !is_dead(old->im[i]);
+	if (kept == n)
+		return;
+	new = scope_list_new(old->cap);
+	if (!new)
+		new = old;
+	kept = 0;
+	for (unsigned i = 0; i < n; i++)
+		if (!is_dead(old->im[i]))
+			new->im[kept++] = old->im[i];
+	atomic_store_explicit(&new->n, kept, memory_order_release);
+	if (new == old)
+		return;
+	atomic_store_explicit(list, new, memory_order_release);
+	epoch_retire(old);
+}
+
+bool scope_contains(struct scope_list *list, const struct image *im)
+{
+	for (unsigned i = 0; i < list_len(list); i++)
+		if (list->im[i] == im)
+			return true;
+	return false;
+}
+
+/* --- chains ---------------------------------------------------------------------------------------- */
+
+void scope_chain_publish(struct image *im, struct scope_chain *new)
+{
+	struct scope_chain *old = atomic_load_explicit(&im->chain, memory_order_relaxed);
+
+	/* Release: partner is the acquire in scope_find. */
+	atomic_store_explicit(&im->chain, new, memory_order_release);
+	if (old)
+		epoch_retire(old);
+}
+
+bool scope_chain_with(struct image *im, _Atomic(struct scope_list *) *list, struct scope_chain **out)
+{
+	struct scope_chain *old = atomic_load_explicit(&im->chain, memory_order_relaxed), *new;
+	unsigned n = old ? old->n : 0;
+
+	*out = NULL;
+	for (unsigned i = 0; i < n; i++)
+		if (old->scope[i] == list)
+			return true;
+	new = arena_alloc(sizeof *new + (n + 1) * sizeof(*new->scope));
+	if (!new)
+		return false;
+	if (n)
+		memcpy(new->scope, old->scope, n * sizeof(*new->scope));
+	new->scope[n] = list;
+	new->n = n + 1;
+	*out = new;
+	return true;
+}
+
+void scope_chain_drop(struct image *im, _Atomic(struct scope_list *) *list)
+{
+	struct scope_chain *old = atomic_load_explicit(&im->chain, memory_order_relaxed), *new;
+	unsigned kept = 0;
+
+	for (unsigned i = 0; old && i < old->n; i++)
+		kept += old->scope[i] != list;
+	if (!old || kept == old->n)
+		return;
+	new = arena_alloc(sizeof *new + kept * sizeof(*new->scope));
+	if (!new)
+		new = old; /* closed up in place: a reader may look twice into one list */
+	kept = 0;
+	for (unsigned i = 0; i < old->n; i++)
+		if (old->scope[i] != list)
+			new->scope[kept++] = old->scope[i];
+	new->n = kept;
+	if (new != old)
+		scope_chain_publish(im, new);
+}
+
+/* --- STB_GNU_UNIQUE -------------------------------------------------------------------------------- */
+
+struct unique { /* im set last (release), read first (acquire) */
+	_Atomic(struct image *) im;
+	const elf_sym *sym;
+	uint32_t hash;
+};
+
+struct unique_table {
+	unsigned n, mask; /* open addressing, at most half full; removed entries keep sym */
+	struct unique slot[];
+};
+
+static struct unique *unique_slot(struct unique_table *t, const struct sym_request *rq)
+{
+	for (unsigned i = rq->gnu & t->mask;; i = (i + 1) & t->mask) {
+		struct unique *u = &t->slot[i];
+		struct image *im = atomic_load_explicit(&u->im, memory_order_acquire);
+
+		if (!im && !u->sym)
+			return u;
+		if (im && u->hash == rq->gnu && text_eq(hash_name(&im->st, u->sym), rq->name))
+			return u;
+	}
+}
+
+void scope_unique_first(struct space *sp, struct sym_request *rq, struct sym_found *found)
+{
+	struct unique_table *t = atomic_load_explicit(&sp->unique, memory_order_acquire);
+	struct unique *u = t ? unique_slot(t, rq) : NULL;
+	struct image *im = u ? atomic_load_explicit(&u->im, memory_order_acquire) : NULL;
+
+	if (im)
+		*found = (struct sym_found){im, u->sym};
+}
+
+static void unique_put(struct unique_table *t, struct unique from)
+{
+	for (unsigned i = from.hash & t->mask;; i = (i + 1) & t->mask) {
+		struct unique *u = &t->slot[i];
+
+		if (u->sym)
+			continue;
+		u->sym = from.sym;
+		u->hash = from.hash;
+		atomic_store_explicit(&u->im, from.im, memory_order_release);
+		t->n++;
+		return;
+	}
+}
+
+static bool unique_room(struct space *sp)
+{
+	struct unique_table *old = atomic_load_explicit(&sp->unique, memory_order_relaxed), *new;
+	unsigned size = old ? 2 * (old->mask + 1) : 64;
+
+	if (old && 2 * (old->n + 1) <= old->mask)
+		return true;
+	new = arena_alloc(sizeof *new + size * sizeof *new->slot);
+	if (!new)
+		return false;
+	new->mask = size - 1;
+	for (unsigned i = 0; old && i <= old->mask; i++)
+		if (atomic_load_explicit(&old->slot[i].im, memory_order_relaxed))
+			unique_put(new, old->slot[i]);
+	atomic_store_explicit(&sp->unique, new, memory_order_release);
+	if (old)
+		epoch_retire(old);
+	return true;
+}
+
+/* libc has its own table that we cannot see, but it prefers what it loaded first, and so do we. */
+static void prefer_host(struct space *sp, struct sym_request *rq, struct sym_found *found)
+{
+	for (struct image *im = sp->first; im && !found->im->host; im = im->next) {
+		const elf_sym *s = im->host ? hash_lookup(&im->st, rq) : NULL;
+
+		if (s && ELF_ST_BIND(s->st_info) == STB_GNU_UNIQUE)
+			*found = (struct sym_found){im, s};
+	}
+}
+
+bool scope_unique_enter(struct space *sp, struct sym_request *rq, struct sym_found *found)
+{
+	struct sym_found first = {0};
+
+	scope_unique_first(sp, rq, &first);
+	if (first.im)
+		return *found = first, true;
+	if (!unique_room(sp))
+		return false;
+	prefer_host(sp, rq, found);
+	unique_put(atomic_load_explicit(&sp->unique, memory_order_relaxed),
+		   (struct unique){found->im, found->sym, rq->gnu});
+	found->im->pinned = true;
+	return true;
+}
+
+void scope_unique_forget(struct space *sp, const struct image *im)
+{
+	struct unique_table *t = atomic_load_explicit(&sp->unique, memory_order_relaxed);
+
+	for (unsigned i = 0; t && i <= t->mask; i++)
+		if (atomic_load_explicit(&t->slot[i].im, memory_order_relaxed) == im)
+			atomic_store_explicit(&t->slot[i].im, NULL, memory_order_release);
+}
+
+/* --- order ----------------------------------------------------------------------------------------- */
+
+struct sorter {
+	struct image **out;   /* filled from the end */
+	struct image **stack; /* the path to where we are; index counts the children done */
+	unsigned head;
+	bool follow_binds, met_binds;
+};
+
+static struct image *child(struct sorter *s, struct image *im)
+{
+	unsigned i = im->index++;
+
+	if (i < im->norder)
+		return im->order[i];
+	i -= im->norder;
+	if (!s->follow_binds || i >= im->nbinds)
+		return NULL;
+	s->met_binds = true;
+	return im->binds[im->nbinds - 1 - i];
+}
+
+/* Depth first from im; an image is put out when all it depends on has been. */
+static void descend(struct sorter *s, struct image *im)
+{
+	unsigned depth = 0;
+
+	if (!im->unsorted)
+		return;
+	im->unsorted = false;
+	im->index = 0;
+	s->stack[depth++] = im;
+	while (depth) {
+		struct image *top = s->stack[depth - 1], *next = child(s, top);
+
+		if (!next) {
+			s->out[--s->head] = top;
+			depth--;
+		} else if (next->unsorted && !next->program) {
+			next->unsorted = false;
+			next->index = 0;
+			s->stack[depth++] = next;
+		}
+	}
+}
+
+static void pass(struct sorter *s, struct image **in, struct image **out, unsigned n)
+{
+	s->out = out;
+	s->head = n;
+	for (unsigned i = 0; i < n; i++)
+		in[i]->unsorted = true;
+	for (unsigned i = n; i-- > 0;)
+		descend(s, in[i]);
+}
+
+static void move_to_front(struct image **im, unsigned n, struct image *first)
+{
+	unsigned i = 0;
+
+	while (i < n && im[i] != first)
+		i++;
+	for (; i > 0; i--)
+		im[i] = im[i - 1];
+	im[0] = first;
+}
+
+bool scope_sort(struct image **im, unsigned n, bool keep_first, bool for_fini)
+{
+	struct image *first = im[0];
+	struct image **work = arena_alloc(2 * n * sizeof(*work));
+	struct sorter s = {.follow_binds = for_fini};
+
+	if (!work)
+		return false;
+	s.stack = work + n;
+	pass(&s, im, work, n);
+	if (s.met_binds) { /* once more without them, so that they never outweigh a dependency */
+		s.follow_binds = false;
+		pass(&s, work, im, n);
+	} else {
+		memcpy(im, work, n * sizeof(*im));
+	}
+	if (keep_first)
+		move_to_front(im, n, first);
+	arena_free(work);
+	return true;
+}
