@@ -45,6 +45,8 @@ static const struct {
 	WANT(thrd_create, "thrd_create"),
 	WANT(key_create, "pthread_key_create"),
 	WANT(setspecific, "pthread_setspecific"),
+	WANT(attr_getstack, "pthread_attr_getstack"),
+	WANT(attr_setstacksize, "pthread_attr_setstacksize"),
 	WANT(register_atfork, "__register_atfork"),
 	WANT(pthread_atfork, "pthread_atfork"),
 	WANT(backtrace_symbols, "backtrace_symbols"),

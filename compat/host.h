@@ -51,6 +51,9 @@ struct host_real {
 	int (*thrd_create)(void *, int (*)(void *), void *);
 	int (*key_create)(unsigned *, void (*)(void *));
 	int (*setspecific)(unsigned, const void *);
+	/* thread.c, glibc: pthread_attr_getstack, pthread_attr_setstacksize */
+	int (*attr_getstack)(const void *attr, void **stack, size_t *size);
+	int (*attr_setstacksize)(void *attr, size_t size);
 	int (*register_atfork)(void (*)(void), void (*)(void), void (*)(void), void *); /* glibc */
 	int (*pthread_atfork)(void (*)(void), void (*)(void), void (*)(void));		/* musl */
 	char **(*backtrace_symbols)(void *const *, int);
@@ -85,8 +88,6 @@ extern struct host host;
  * False: not a libc we know; the doors then answer with an error.
  */
 bool host_boot(void);
-
-bool host_bind_now(void); /* LD_BIND_NOW is set and not empty */
 
 /* $NAME from the environment the process was started with; NULL under AT_SECURE. */
 const char *host_getenv(const char *name);

@@ -8,45 +8,25 @@
  *
  * Has its own small lock (signals masked) below the loader lock.  The slow path of an access takes no
  * lock, calls no libc function, and uses no vector register.
+ *
+ * Threads (tls_thread, tls_start, tls_fork_*, destructors) are declared in tlsthread.h, the PT_TLS and
+ * ids in tlspool.h; both come with this header.
  */
 #ifndef LOADER_TLS_H
 #define LOADER_TLS_H
 
 #include "diag.h"
 #include "image.h"
-
-enum { TLS_FIRST_ID = 4096, TLS_RESERVE = 3968 /* T and this together stay below 4096 */ };
+#include "tlspool.h"
+#include "tlsthread.h"
 
 /* The argument of __tls_get_addr: two GOT words. */
 struct tls_index {
 	size_t module, offset;
 };
 
-/* What we know of one thread.  Slab memory, never unmapped, recycled after the thread is gone. */
-struct thread {
-	struct thread *next, *prev;
-	char *row; /* block pointers of slots 0.. */
-	char *tp;
-	int tid;
-	bool live;
-	struct image *waits; /* init.c: the image whose constructor this thread waits for */
-	char *error;	     /* dlerror: arena text, or NULL */
-	bool error_new;	     /* not yet returned by dlerror */
-};
-
-struct tls_root { /* first in our PT_TLS; arch/<cpu>/tramp.S reads dtv at offset 0 */
-	void **dtv;
-	struct thread *self;
-};
-
 /* Finds our own TLS template and offsets.  From boot; no libc call. */
 bool tls_boot(const elf_phdr *own_tls, uintptr_t own_bias);
-
-/* Registers the key whose destructor marks the end of a thread.  First door; UNLOCKED. */
-void tls_start(void);
-
-/* The calling thread's record, enrolled on first use.  NULL: no memory.  Not for signal handlers. */
-struct thread *tls_thread(void);
 
 /* --- one module's life.  NEEDS_LOCK ---------------------------------------------------------------- */
 
@@ -64,24 +44,25 @@ bool tls_make_static(struct image *im, struct diag *d);
 
 /* --- relocation ------------------------------------------------------------------------------------ */
 
+/* The module id of an undefined weak thread-local is TLS_UNDEF_ID: its address is its offset. */
+
 bool tls_desc(struct image *im, uintptr_t offset, uintptr_t word[2]); /* false: no room for a proxy */
 void tls_desc_undef(uintptr_t addend, uintptr_t word[2]);
 
 /* --- access ---------------------------------------------------------------------------------------- */
 
 void *tls_address(struct image *im, uintptr_t offset); /* as __tls_get_addr; allocates on first use */
-void *tls_peek(struct image *im);		       /* the calling thread's block or NULL; never allocates */
+void *tls_peek(struct image *im); /* the calling thread's block or NULL; never allocates */
 
-/* --- threads (pthread_create, thrd_create) --------------------------------------------------------- */
+/* For tramp.S: the calling thread's block of any module of ours; ends the process rather than fail. */
+void *tls_block(size_t id);
 
-struct tls_start; /* slab record that carries a start routine to its thread */
-struct tls_start *tls_start_new(void *(*fn)(void *), void *arg); /* NULL: no memory */
-void tls_start_free(struct tls_start *);
-void *tls_start_run(void *start); /* the trampoline: enrols, repairs, tail-calls */
+/* For tramp.S: finds libc's __tls_get_addr and puts it into tls_host_get_addr. */
+void tls_host_first(void);
 
-/* fork handlers, with the loader lock held outside them. */
-void tls_fork_prepare(void);
-void tls_fork_parent(void);
-void tls_fork_child(void);
+/* tramp.S */
+void *__tls_get_addr(struct tls_index *);
+extern void *(*tls_host_get_addr)(struct tls_index *);
+extern const size_t arch_tls_own_offset; /* of tls_own in our PT_TLS */
 
 #endif
