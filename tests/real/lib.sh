@@ -33,10 +33,15 @@ need_file() {
 	done
 }
 
-# preload_env: the words to put after "env" to run something with the preload
+# preload_env: the words to put after "env" to run something with the preload.
+# A library named in $preload_first comes before it, and alone in the first run.
+preload_first=
 preload_env() {
 	if [ "$REAL_MODE" = preload ]; then
-		echo "LD_PRELOAD=$REAL_LIB DLRS_DEBUG=statistics DLRS_DEBUG_OUTPUT=$REAL_STATS/s"
+		echo "LD_PRELOAD=${preload_first:+$preload_first:}$REAL_LIB"
+		echo "DLRS_DEBUG=statistics DLRS_DEBUG_OUTPUT=$REAL_STATS/s"
+	elif [ -n "$preload_first" ]; then
+		echo "LD_PRELOAD=$preload_first"
 	fi
 }
 

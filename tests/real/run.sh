@@ -130,10 +130,11 @@ one() {
 # one_sweep: every library of the system through dlopen; see sweep.py
 one_sweep() {
 	if [ -n "$plain_only" ]; then
-		echo "SKIP real/sweep: nothing to compare without the preload"
-	elif ! /usr/bin/python3 "$here/sweep.py" --lib "$lib" $1; then
-		: >"$tmp/failed"
+		set -- --plain "$@"
+	else
+		set -- --lib "$lib" "$@"
 	fi
+	/usr/bin/python3 "$here/sweep.py" --deep --close "$@" || : >"$tmp/failed"
 }
 
 all= plain_only= keep= jobs=2 names= child=
@@ -201,7 +202,11 @@ tmp='$tmp' cache='$cache' lib='$lib' plain_only='$plain_only' keep='$keep'
 EOF
 printf '%s\n' $list | xargs -r -n 1 -P "$jobs" "$here/run.sh" --child "$tmp" || : >"$tmp/failed"
 if [ -n "$sweep" ]; then
-	one_sweep "${all:+--deep}"
+	if [ -n "$all" ]; then
+		one_sweep /usr/lib
+	else
+		one_sweep --seconds 100
+	fi
 fi
 [ -z "$keep" ] || echo "kept: $tmp"
 ! [ -e "$tmp/failed" ]
