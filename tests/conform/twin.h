@@ -36,7 +36,8 @@ bool twin_ours(void);
 #define TWIN_NAMESPACES_SHARE_LIBC twin_ours()
 /* No limit of 16 namespaces. */
 #define TWIN_NAMESPACES_UNLIMITED twin_ours()
-/* RTLD_GLOBAL works inside a namespace; glibc 2.36 accepts it too but its libc copy is not shared. */
+/* RTLD_GLOBAL works inside a namespace; glibc calls it an invalid mode there. */
+#define TWIN_NAMESPACES_GLOBAL twin_ours()
 /* CUSTOM_NOT_REGISTER (0x400) exists; glibc calls the bit an invalid mode. */
 #define TWIN_PRIVATE_COPIES twin_ours()
 /* Error texts start with glibc's words and go on with who needed what and where it was searched. */
