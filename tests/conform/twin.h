@@ -46,6 +46,8 @@ bool twin_ours(void);
 #define TWIN_HANDLES_VALIDATED twin_ours()
 /* A child forked while another thread sits in a dl_iterate_phdr callback can load; glibc's write lock stays taken. */
 #define TWIN_FORK_IN_WALK_SAFE twin_ours()
+/* Malformed headers are refused even where glibc happens to survive them. */
+#define TWIN_HEADERS_CHECKED twin_ours()
 /* All resolvers of indirect functions run after everything else, so they may call through the PLT; glibc runs those
  * of exported functions, and those behind static pointers, when it meets them, and crashes. */
 #define TWIN_IFUNC_RESOLVERS_LAST twin_ours()
