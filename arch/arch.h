@@ -24,7 +24,7 @@
  *   bool arch_flags_ok(uint32_t e_flags)       may an object with these e_flags run here?
  *   long arch_syscall(n, a, b, c, d, e, f)     a raw system call; the kernel's own return value
  *   unsigned arch_hwcaps(const char **names)   glibc-hwcaps subdirectories this CPU may use, best first
- *   unsigned arch_legacy_hwcaps(const char **names)  the same of glibc <= 2.36: bits of AT_HWCAP, lowest first
+ *   unsigned arch_legacy_hwcaps(const char **names)  those of glibc <= 2.36, from AT_HWCAP, lowest bit first
  *   bool arch_valgrind(void)                   are we running under valgrind?
  *   void arch_pause(void)                      one turn of a spin loop
  *

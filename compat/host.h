@@ -175,7 +175,7 @@ struct host_fs {
 	long (*pread)(int fd, void *buf, size_t len, uint64_t off); /* whole length unless end of file */
 	int (*stat)(int fd, struct host_stat *);
 	int (*statpath)(const char *path, struct host_stat *);
-	int (*realpath)(const char *path, char *out, size_t len); /* length, resolved lexically and by links */
+	int (*realpath)(const char *path, char *out, size_t len); /* length; all links followed */
 	int (*getcwd)(char *out, size_t len);
 };
 

@@ -27,7 +27,7 @@
 
 /* --- memory ---------------------------------------------------------------------------------------- */
 
-static void *map(void *addr, size_t len, int prot, int flags, int fd, uint64_t off)
+static void *kernel_map(void *addr, size_t len, int prot, int flags, int fd, uint64_t off)
 {
 	return (void *)KERNEL(mmap, addr, len, prot, flags, fd, off);
 }
@@ -42,7 +42,7 @@ static int protect(void *addr, size_t len, int prot)
 	return KERNEL(mprotect, addr, len, prot, 0, 0, 0);
 }
 
-static const struct host_mem real_mem = {map, unmap, protect};
+static const struct host_mem real_mem = {kernel_map, unmap, protect};
 const struct host_mem *host_mem = &real_mem;
 
 /* --- files ----------------------------------------------------------------------------------------- */
@@ -68,7 +68,10 @@ static int open_flags(const char *path, int flags)
 
 static int open_read(const char *path)
 {
-	return open_flags(path, O_RDONLY);
+	/* A pipe without a writer must not stop us; a lease is the one thing worth waiting for. */
+	int fd = open_flags(path, O_RDONLY | O_NONBLOCK);
+
+	return fd == -EAGAIN ? open_flags(path, O_RDONLY) : fd;
 }
 
 static long read_at(int fd, void *buf, size_t len, uint64_t off)

@@ -32,9 +32,6 @@ struct search {
  */
 bool search_open(struct search *s, struct file *f, struct diag *d);
 
-/* Expands $ORIGIN, $LIB, $PLATFORM (and ${...}).  False: not expandable, or refused under AT_SECURE. */
-bool search_expand(const char *in, const struct image *owner, char *out, size_t len);
-
 /* For dlinfo(RTLD_DI_SERINFO): calls each() for every directory in search order.  NEEDS_LOCK. */
 void search_each_dir(const struct image *caller, const struct image *program,
 		     void (*each)(const char *dir, size_t len, void *), void *arg);

@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * search: glibc's search for a library, and the same walk for dlinfo and for error messages.
+ *
+ * Called by load.c for every name that is not loaded yet.  One function, walk(), knows the order of the
+ * stages; what happens in a directory is a visitor's business: open there, list it, or describe it.
+ *
+ *   the caller has no DT_RUNPATH   DT_RPATH of the caller, of its loaders, of the program
+ *   always                         LD_LIBRARY_PATH, the caller's DT_RUNPATH
+ *   not DF_1_NODEFLIB              /etc/ld.so.cache, the built-in directories
+ *
+ * A directory is looked into through its subdirectories for CPU features first.  Which of these exist is
+ * found out once per directory and kept (as glibc does): most do not.  Relative directories are found out
+ * each time, since the current directory may change.  An open that fails with other than "not there" and
+ * "not for you" leaves the list it happened in; a file that is no good library ends the whole search.
+ *
+ * Must never look at the environment (host_paths has it), nor map anything.
+ */
+#include "search.h"
+
+#include "../compat/host.h"
+#include "arena.h"
+#include "dst.h"
+#include "text.h"
+
+#include <errno.h>
+
+enum { MODE_TYPE = 0170000, MODE_DIRECTORY = 0040000, BUCKETS = 64 };
+
+/* --- directories ----------------------------------------------------------------------------------- */
+
+struct dir {
+	struct dir *chain;
+	size_t len;	 /* with the slash at its end; 0: the current directory */
+	unsigned serial; /* the last list that it was met in */
+	bool probed, exists;
+	uint32_t subs; /* bit i: hwcaps[i] exists in it */
+	char name[];
+};
+
+static struct dir *dirs[BUCKETS];
+static unsigned list_serial;
+
+/* The one record of a directory, trailing slashes aside; NULL: no memory. */
+static struct dir *intern(const char *name, size_t len)
+{
+	char text[SEARCH_PATH_MAX + 2];
+	struct dir *dir;
+	uint32_t at;
+
+	if (len > SEARCH_PATH_MAX)
+		return NULL;
+	while (len > 1 && name[len - 1] == '/')
+		len--;
+	memcpy(text, name, len);
+	if (len > 0 && text[len - 1] != '/')
+		text[len++] = '/';
+	text[len] = 0;
+	at = text_hash(text) % BUCKETS;
+	for (dir = dirs[at]; dir; dir = dir->chain)
+		if (text_eq(dir->name, text))
+			return dir;
+	dir = arena_alloc(sizeof *dir + len + 1);
+	if (!dir)
+		return NULL;
+	memcpy(dir->name, text, len + 1);
+	dir->len = len;
+	dir->chain = dirs[at];
+	dirs[at] = dir;
+	return dir;
+}
+
+/* Is DIR/SUB[0..len) a directory? */
+static bool is_dir(const struct dir *dir, const char *sub, size_t len)
+{
+	char path[2 * SEARCH_PATH_MAX];
+	struct host_stat st;
+
+	memcpy(path, dir->name, dir->len);
+	memcpy(path + dir->len, sub, len);
+	path[dir->len + len] = 0;
+	return host_fs->statpath(dir->len + len ? path : ".", &st) == 0 &&
+	       (st.mode & MODE_TYPE) == MODE_DIRECTORY;
+}
+
+/* Which subdirectories exist: those below a missing first part ("glibc-hwcaps", "tls") need no question. */
+static void probe(struct dir *dir)
+{
+	const char *const *caps = host_paths()->hwcaps;
+	const char *part = "";
+	size_t part_len = 0;
+	bool part_exists = false;
+
+	if (dir->probed && dir->name[0] == '/')
+		return;
+	dir->probed = true;
+	dir->subs = 0;
+	dir->exists = is_dir(dir, "", 0);
+	for (unsigned i = 0; dir->exists && caps[i] && i < 32; i++) {
+		const char *slash = text_chr(caps[i], '/');
+		size_t len = slash ? (size_t)(slash - caps[i]) : text_len(caps[i]);
+
+		if (len != part_len || memcmp(caps[i], part, len) != 0) {
+			part = caps[i];
+			part_len = len;
+			part_exists = is_dir(dir, part, len);
+		}
+		if (part_exists && (!slash || is_dir(dir, caps[i], text_len(caps[i]))))
+			dir->subs |= 1u << i;
+	}
+}
+
+/* --- the walk -------------------------------------------------------------------------------------- */
+
+enum step { STEP_ON, STEP_LEAVE /* this list */, STEP_END };
+
+struct visit {
+	enum step (*dir)(struct visit *, struct dir *);
+	enum step (*cache)(struct visit *); /* NULL: not wanted */
+	bool prune;			    /* pass over lists of which nothing exists */
+	/* set by walk() */
+	const char *label;
+	const struct image *owner; /* whose RPATH or RUNPATH; NULL */
+};
+
+/* The next directory of a list; NULL with *list NULL: the end. */
+static struct dir *next_dir(const char **list, const char *separators, const struct image *owner)
+{
+	char text[SEARCH_PATH_MAX], full[SEARCH_PATH_MAX];
+	const char *s = *list;
+	size_t n = 0;
+
+	while (s[n] && !text_chr(separators, s[n]))
+		n++;
+	*list = s[n] ? s + n + 1 : NULL;
+	if (n == 0)
+		return intern("", 0);
+	if (n >= sizeof text)
+		return NULL;
+	memcpy(text, s, n);
+	text[n] = 0;
+	if (!text_chr(text, '$'))
+		return intern(text, n);
+	return dst_expand(text, owner, full, sizeof full) ? intern(full, text_len(full)) : NULL;
+}
+
+/* glibc forgets an RPATH or RUNPATH in whose directories it has looked in vain: none of them is there. */
+static bool is_gone(const char *list, const struct image *owner)
+{
+	while (list) {
+		struct dir *dir = next_dir(&list, ":", owner);
+
+		if (dir && owner->host)
+			probe(dir);
+		if (dir && (!dir->probed || dir->exists || dir->name[0] != '/'))
+			return false;
+	}
+	return true;
+}
+
+static bool in_list(struct visit *v, const char *list, const char *separators,
+		    const struct image *owner)
+{
+	unsigned serial = ++list_serial;
+	enum step step = STEP_ON;
+
+	while (list && step == STEP_ON) {
+		struct dir *dir = next_dir(&list, separators, owner);
+
+		if (!dir || dir->serial == serial)
+			continue;
+		dir->serial = serial;
+		step = v->dir(v, dir);
+	}
+	return step == STEP_END;
+}
+
+static bool in_own_list(struct visit *v, const char *label, const char *list,
+			const struct image *owner)
+{
+	if (!list || !*list || (v->prune && is_gone(list, owner)))
+		return false;
+	v->label = label;
+	v->owner = owner;
+	return in_list(v, list, ":", owner);
+}
+
+static bool in_rpath(struct visit *v, const struct image *im)
+{
+	return !im->dyn.runpath && in_own_list(v, "RPATH", im->dyn.rpath, im);
+}
+
+static bool in_defaults(struct visit *v)
+{
+	enum step step = STEP_ON;
+
+	v->label = "default";
+	for (const char *const *name = host_paths()->dirs; *name && step == STEP_ON; name++) {
+		struct dir *dir = intern(*name, text_len(*name));
+
+		if (dir)
+			step = v->dir(v, dir);
+	}
+	return step == STEP_END;
+}
+
+/* All stages in their order; true: the visitor ended it. */
+static bool walk(struct visit *v, const struct image *caller, const struct image *program)
+{
+	const char *env = host_paths()->env;
+	bool program_done = false;
+
+	if (!caller)
+		caller = program;
+	if (!caller->dyn.runpath) {
+		for (const struct image *im = caller; im; im = im->caller) {
+			program_done |= im == program;
+			if (in_rpath(v, im))
+				return true;
+		}
+		if (!program_done && in_rpath(v, program))
+			return true;
+	}
+	v->owner = NULL;
+	v->label = "LD_LIBRARY_PATH";
+	if (env && *env && in_list(v, env, ":;", program))
+		return true;
+	if (in_own_list(v, "RUNPATH", caller->dyn.runpath, caller))
+		return true;
+	v->owner = NULL;
+	if (v->cache && host_paths()->use_cache && v->cache(v) == STEP_END)
+		return true;
+	return !(caller->dyn.flags_1 & DF_1_NODEFLIB) && in_defaults(v);
+}
+
+/* --- opening --------------------------------------------------------------------------------------- */
+
+struct hunt {
+	struct visit visit; /* first: a visitor is given this */
+	struct search *s;
+	struct file *f;
+	struct diag *d;
+	const char *name;
+	size_t name_len;
+	bool found;
+	char why[64];	 /* the last open's failure */
+	char unfit[128]; /* why the first file that was passed over is not for us; "" */
+};
+
+static const char cannot_open[] = ": cannot open shared object file: ";
+
+/* Did open() itself fail?  Then this is the reason, in the system's words. */
+static const char *open_failure(const struct hunt *h)
+{
+	size_t n = text_len(h->s->path);
+
+	if (h->d->kind != DIAG_NOT_FOUND && h->d->kind != DIAG_IO)
+		return NULL;
+	if (h->d->len < n || !text_starts(h->d->text + n, cannot_open))
+		return NULL;
+	return h->d->text + n + sizeof cannot_open - 1;
+}
+
+static bool is_absence(const char *why)
+{
+	return text_eq(why, host_errno_text(ENOENT)) || text_eq(why, host_errno_text(EACCES)) ||
+	       text_eq(why, host_errno_text(ENOTDIR));
+}
+
+/* s->path: found, or go on, or this list is done for, or the search is. */
+static enum step open_path(struct hunt *h)
+{
+	const char *why;
+
+	diag_trace(TRACE_FIND, "find: trying %s", h->s->path);
+	if (file_open(h->f, h->s->path, h->d) && file_headers(h->f, h->d)) {
+		h->found = true;
+		return STEP_END;
+	}
+	file_close(h->f);
+	why = open_failure(h);
+	if (why) {
+		text_copy(h->why, sizeof h->why, why);
+		diag_clear(h->d);
+		return is_absence(h->why) ? STEP_ON : STEP_LEAVE;
+	}
+	if (h->d->kind != DIAG_BAD_FILE)
+		return STEP_END;
+	text_copy(h->why, sizeof h->why, host_errno_text(ENOENT));
+	if (!h->unfit[0])
+		text_copy(h->unfit, sizeof h->unfit, h->d->text + text_len(h->s->path));
+	diag_clear(h->d);
+	return STEP_ON;
+}
+
+static enum step open_in(struct hunt *h, const struct dir *dir, const char *sub)
+{
+	size_t len = text_format(h->s->path, sizeof h->s->path, "%s%s%s%s", dir->name, sub,
+				 *sub ? "/" : "", h->name);
+
+	if (len >= sizeof h->s->path) {
+		text_copy(h->why, sizeof h->why, host_errno_text(ENAMETOOLONG));
+		return STEP_LEAVE;
+	}
+	return open_path(h);
+}
+
+static enum step open_dir(struct visit *v, struct dir *dir)
+{
+	struct hunt *h = (struct hunt *)v;
+	const char *const *caps = host_paths()->hwcaps;
+
+	probe(dir);
+	if (!dir->exists)
+		return STEP_ON;
+	for (unsigned i = 0; dir->subs >> i; i++)
+		if (dir->subs >> i & 1 && open_in(h, dir, caps[i]) == STEP_END)
+			return STEP_END;
+	return open_in(h, dir, "");
+}
+
+static enum step open_cached(struct visit *v)
+{
+	struct hunt *h = (struct hunt *)v;
+	const struct image *caller = h->s->caller ? h->s->caller : h->s->program;
+
+	if (!host_cache(h->name, h->s->path, sizeof h->s->path))
+		return STEP_ON;
+	if (caller->dyn.flags_1 & DF_1_NODEFLIB)
+		for (const char *const *dir = host_paths()->dirs; *dir; dir++)
+			if (text_starts(h->s->path, *dir) && h->s->path[text_len(*dir)] == '/')
+				return STEP_ON;
+	return open_path(h) == STEP_END ? STEP_END : STEP_ON;
+}
+
+/* --- not found ------------------------------------------------------------------------------------- */
+
+struct account {
+	struct visit visit;
+	char *out;
+	size_t len, n;
+	const char *label;
+	const struct image *owner;
+};
+
+static void say(struct account *a, const char *s)
+{
+	a->n += text_copy(a->out + a->n, a->len - a->n, s);
+	if (a->n >= a->len)
+		a->n = a->len - 1;
+}
+
+static enum step describe_dir(struct visit *v, struct dir *dir)
+{
+	struct account *a = (struct account *)v;
+
+	if (v->label != a->label || v->owner != a->owner) {
+		say(a, a->n ? "; " : "");
+		say(a, v->label);
+		say(a, v->owner ? " of " : "");
+		say(a, v->owner ? image_label(v->owner) : "");
+	}
+	say(a, v->label != a->label || v->owner != a->owner ? ": " : ", ");
+	a->label = v->label;
+	a->owner = v->owner;
+	say(a, dir->len ? dir->name : "./");
+	if (a->out[a->n - 1] == '/' && dir->len != 1)
+		a->out[--a->n] = 0;
+	if (dir->probed && !dir->exists)
+		say(a, " (missing)");
+	return STEP_ON;
+}
+
+static enum step describe_cache(struct visit *v)
+{
+	struct account *a = (struct account *)v;
+
+	say(a, a->n ? "; ld.so.cache" : "ld.so.cache");
+	return STEP_ON;
+}
+
+static bool fail(struct hunt *h)
+{
+	struct search *s = h->s;
+	struct account a = {{.dir = describe_dir, .cache = describe_cache},
+			    s->tried,
+			    sizeof s->tried,
+			    0,
+			    NULL,
+			    NULL};
+
+	walk(&a.visit, s->caller, s->program);
+	if (h->unfit[0])
+		return diag_set(h->d, DIAG_NOT_FOUND, "%s%s", h->name, h->unfit);
+	return diag_set(h->d, DIAG_NOT_FOUND, "%s%s%s", h->name, cannot_open, h->why);
+}
+
+/* DT_NEEDED may hold tokens in a name without a slash, too. */
+static bool expand_needed(struct search *s, char *name, size_t len, struct diag *d)
+{
+	const char *owner = s->caller ? image_label(s->caller) : s->name;
+
+	if (host.secure)
+		return diag_set(d, DIAG_REFUSED, "%s: DST not allowed in SUID/SGID programs",
+				owner);
+	if (!dst_expand(s->name, s->caller, name, len))
+		return diag_set(d, DIAG_REFUSED, "%s: empty dynamic string token substitution: %s",
+				owner, s->name);
+	return true;
+}
+
+static bool open_direct(struct search *s, const char *name, struct file *f, struct diag *d)
+{
+	const struct image *owner = s->caller ? s->caller : s->program;
+	size_t len = text_len(name);
+
+	if (dst_present(name) ? !dst_expand(name, owner, s->path, sizeof s->path)
+			      : text_copy(s->path, sizeof s->path, name) >= sizeof s->path)
+		return diag_set(d, DIAG_NOT_FOUND, "%s%s%s", name, cannot_open,
+				host_errno_text(len >= sizeof s->path ? ENAMETOOLONG : ENOENT));
+	if (file_open(f, s->path, d) && file_headers(f, d))
+		return true;
+	file_close(f);
+	return false;
+}
+
+bool search_open(struct search *s, struct file *f, struct diag *d)
+{
+	char expanded[SEARCH_PATH_MAX];
+	struct hunt h = {
+		{.dir = open_dir, .cache = open_cached}, s, f, d, s->name, 0, false, "", ""};
+
+	s->path[0] = s->tried[0] = 0;
+	f->fd = -1;
+	f->ph_block = NULL;
+	if (s->is_needed && dst_present(s->name)) {
+		if (!expand_needed(s, expanded, sizeof expanded, d))
+			return false;
+		h.name = expanded;
+	}
+	if (text_chr(h.name, '/'))
+		return open_direct(s, h.name, f, d);
+	text_copy(h.why, sizeof h.why, host_errno_text(ENOENT));
+	if (walk(&h.visit, s->caller, s->program))
+		return h.found;
+	return fail(&h);
+}
+
+/* --- dlinfo ---------------------------------------------------------------------------------------- */
+
+struct lister {
+	struct visit visit;
+	void (*each)(const char *dir, size_t len, void *);
+	void *arg;
+};
+
+static enum step list_dir(struct visit *v, struct dir *dir)
+{
+	struct lister *l = (struct lister *)v;
+
+	if (dir->len == 0)
+		l->each(".", 1, l->arg);
+	else
+		l->each(dir->name, dir->len > 1 ? dir->len - 1 : 1, l->arg);
+	return STEP_ON;
+}
+
+void search_each_dir(const struct image *caller, const struct image *program,
+		     void (*each)(const char *dir, size_t len, void *), void *arg)
+{
+	struct lister l = {{.dir = list_dir, .prune = true}, each, arg};
+
+	walk(&l.visit, caller, program);
+}
