@@ -13,8 +13,9 @@
 #include "../compat/host.h"
 #include "../include/dlrs.h"
 #include "../loader/epoch.h"
-#include "../loader/init.h"
+#include "../loader/exit.h"
 #include "../loader/lock.h"
+#include "../loader/registry.h"
 #include "../loader/stat.h"
 #include "../loader/tls.h"
 
@@ -42,6 +43,7 @@ static void in_parent(void)
 static void in_child(void)
 {
 	epoch_fork_child();
+	registry_fork_child();
 	tls_fork_child();
 	lock_fork_child();
 }
@@ -58,7 +60,7 @@ __attribute__((destructor)) static void finish(void)
 {
 	if (!door_ready())
 		return;
-	init_exit();
+	exit_run();
 	door_enter();
 	stat_print();
 	door_leave();

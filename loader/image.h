@@ -60,6 +60,7 @@ struct image_name { /* a name by which dlopen may ask for this image again */
 };
 
 struct space;
+struct thread;
 struct scope_list;
 struct scope_chain;
 
@@ -122,8 +123,9 @@ struct image {
 
 	/* Life. */
 	_Atomic enum image_state state;
-	void *init_owner; /* the thread (its tp) that runs the constructors */
+	struct thread *init_owner; /* the thread that runs the constructors */
 	bool fini_due;	  /* constructors ran: destructors owed */
+	bool hooked;	  /* host: exit.c lent it a destructor */
 
 	/* Relocation. */
 	bool lazy;	    /* PLT slots may be bound at first call */

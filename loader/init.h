@@ -17,7 +17,4 @@ void init_run(struct image *root);
 /* One image's destructors: DT_FINI_ARRAY backwards, then DT_FINI.  UNLOCKED. */
 void init_fini(struct image *im);
 
-/* At exit: destructors of all our images in libc's order.  From our own destructor.  UNLOCKED. */
-void init_exit(void);
-
 #endif

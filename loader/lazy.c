@@ -11,7 +11,6 @@
 #include "../arch/arch.h"
 #include "../compat/host.h"
 #include "epoch.h"
-#include "lock.h"
 #include "reloc.h"
 #include "text.h"
 
@@ -46,31 +45,6 @@ static _Noreturn void die(const struct diag *d)
 	host_exit(EXIT_SYMBOL_LOOKUP);
 }
 
-static bool kept_anyway(const struct image *im, const struct image *to)
-{
-	if (!to || to == im || to->host || to->pinned)
-		return true;
-	for (unsigned i = 0; i < im->norder; i++)
-		if (im->order[i] == to)
-			return true;
-	return false;
-}
-
-/* False: the definer went away meanwhile, look again. */
-static bool keep(struct image *im, struct image *to, struct diag *d)
-{
-	bool ok;
-
-	lock_enter();
-	ok = atomic_load_explicit(&to->state, memory_order_relaxed) < IMAGE_FINI;
-	if (ok && !image_bind(im, to)) {
-		diag_no_memory(d, im->path);
-		die(d);
-	}
-	lock_leave();
-	return ok;
-}
-
 uintptr_t lazy_bind(struct image *im, uintptr_t index)
 {
 	struct diag d = {.kind = DIAG_NONE};
@@ -88,7 +62,7 @@ uintptr_t lazy_bind(struct image *im, uintptr_t index)
 		token = epoch_enter();
 		if (!reloc_resolve(im, ELF_R_SYM(r->r_info), true, &found, &d))
 			die(&d);
-		ok = kept_anyway(im, found.im) || keep(im, found.im, &d);
+		ok = reloc_keep(im, found.im);
 		epoch_leave(token);
 	} while (!ok);
 	target = found.im ? reloc_address(&found) : 0;

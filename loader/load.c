@@ -166,12 +166,6 @@ static struct image *use(struct load *ld, struct image *im)
 	return NULL;
 }
 
-/* libc's family and libgcc_s come from libc's own dlopen, whatever directory the name says. */
-static bool must_be_host(const struct load *ld, const struct reference *ref)
-{
-	return host_only(text_base(ref->name)) && !ld->host_tried;
-}
-
 static struct image *open_file(struct load *ld, const struct reference *ref)
 {
 	struct search s = {.name = ref->name,
@@ -199,6 +193,7 @@ static struct image *open_file(struct load *ld, const struct reference *ref)
 	} else if (!ref->from && (ld->mode & NOLOAD)) {
 		ld->not_loaded = true;
 	} else if (host_only(text_base(s.path)) && !ld->host_tried) {
+		/* libc's family and libgcc_s come from libc's own dlopen */
 		want(ld, LOAD_HOST_OPEN, s.path);
 	} else {
 		im = stage(ld, ref, &f);
@@ -219,10 +214,6 @@ static struct image *find(struct load *ld, const struct reference *ref)
 
 	if (im)
 		return use(ld, im);
-	if (must_be_host(ld, ref) && (ref->from || !(ld->mode & NOLOAD)) && !text_chr(ref->name, '/')) {
-		want(ld, LOAD_HOST_OPEN, ref->name);
-		return NULL;
-	}
 	return open_file(ld, ref);
 }
 
@@ -547,6 +538,9 @@ static void drop(struct load *ld)
 	}
 	arena_free(ld->order);
 	arena_free(ld->search);
+	ld->order = NULL;
+	ld->search = NULL;
+	find_unreserve();
 }
 
 /* --- the story ------------------------------------------------------------------------------------- */

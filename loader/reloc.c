@@ -13,6 +13,7 @@
 #include "reloc.h"
 
 #include "../arch/arch.h"
+#include "lock.h"
 #include "text.h"
 #include "tls.h"
 
@@ -197,6 +198,20 @@ static bool depends_on(const struct image *im, const struct image *to)
 		if (im->order[i] == to)
 			return true;
 	return false;
+}
+
+bool reloc_keep(struct image *im, struct image *to)
+{
+	bool ok;
+
+	if (!to || to == im || im->host || to->host || to->pinned || depends_on(im, to))
+		return true;
+	lock_enter();
+	ok = atomic_load_explicit(&to->state, memory_order_relaxed) < IMAGE_FINI;
+	if (ok)
+		image_bind(im, to); /* without memory the binding is as good as the user's own dlclose */
+	lock_leave();
+	return ok;
 }
 
 /* A reference outside its own dependencies keeps the definer loaded. */

@@ -32,6 +32,12 @@ static inline bool reloc_done(const struct image *im)
 bool reloc_resolve(struct image *im, uint32_t index, bool plt, struct sym_found *found,
 		   struct diag *d);
 
+/*
+ * A binding made after the load (a lazy slot, dlsym) keeps its definer loaded.  Takes the lock where
+ * there is something to record.  False: the definer is on its way out, look again.
+ */
+bool reloc_keep(struct image *im, struct image *to);
+
 /* The final address of a found symbol: calls its resolver if it is an IFUNC. */
 uintptr_t reloc_address(const struct sym_found *found);
 

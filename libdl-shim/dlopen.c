@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * dlopen, dlmopen, dlclose.
+ *
+ * Opening is a transaction under the lock (load_link), then constructors without it, then RTLD_GLOBAL
+ * becomes visible.  What only libc may load (its own family, libgcc_s) it loads without our lock, and the
+ * transaction is tried again from the start.
+ */
+#include <dlfcn.h>
+
+#include "door.h"
+
+#include "../compat/host.h"
+#include "../loader/epoch.h"
+#include "../loader/find.h"
+#include "../loader/init.h"
+#include "../loader/load.h"
+#include "../loader/registry.h"
+#include "../loader/unload.h"
+
+enum {
+	BINDING = RTLD_LAZY | RTLD_NOW,
+	MODES = BINDING | RTLD_NOLOAD | RTLD_DEEPBIND | RTLD_GLOBAL | RTLD_NODELETE | ELF_RTLD_PRIVATE,
+	TRIES = 64, /* libraries that libc has to load or pin for one dlopen: more is a circle */
+};
+
+static void *refuse(const struct diag *d)
+{
+	door_error(d);
+	return NULL;
+}
+
+static bool check_mode(const char *file, int mode, struct diag *d)
+{
+	if (mode & ~MODES)
+		return diag_set(d, DIAG_USAGE, "invalid mode parameter (bits %x are unknown)",
+				mode & ~MODES);
+	if (!(mode & BINDING))
+		return diag_set(d, DIAG_USAGE, "%s: invalid mode for dlopen(): Invalid argument",
+				file ? file : "");
+	return true;
+}
+
+/* What the load asked libc for.  UNLOCKED. */
+static void serve(struct load *ld)
+{
+	struct link_map *map = NULL;
+	struct image *im;
+	char text[512];
+
+	if (ld->want == LOAD_HOST_OPEN) {
+		map = host_open(ld->want_name, text, sizeof text);
+		ld->host_tried |= !map;
+	} else {
+		host_pin(ld->want_name);
+	}
+	registry_sync();
+	door_enter();
+	im = map ? find_handle(map) : registry_by_name(&registry.base, ld->want_name);
+	if (im && im->host)
+		im->host_pinned = true;
+	door_leave();
+	ld->want = LOAD_NOTHING;
+	diag_clear(ld->diag);
+}
+
+/* One attempt, in the caller's namespace unless another is given. */
+static bool attempt(struct load *ld, uintptr_t caller)
+{
+	bool ok;
+
+	door_enter();
+	ld->caller = door_image(caller);
+	if (!ld->space)
+		ld->space = ld->caller->space;
+	ok = load_link(ld);
+	door_leave();
+	return ok;
+}
+
+static void *open_file(struct load *ld, uintptr_t caller)
+{
+	bool ok = attempt(ld, caller);
+
+	for (int i = 0; !ok && ld->want && i < TRIES; i++) {
+		serve(ld);
+		ok = attempt(ld, caller);
+	}
+	if (!ok)
+		return ld->not_loaded ? NULL : refuse(ld->diag);
+	init_run(ld->root);
+	if (ld->mode & RTLD_GLOBAL) {
+		door_enter();
+		load_finish(ld);
+		door_leave();
+	}
+	return ld->root->handle;
+}
+
+static void *open_program(void)
+{
+	struct image *program = registry.program;
+
+	door_enter();
+	program->opens++;
+	door_leave();
+	return program->handle;
+}
+
+static void *open_in(const char *file, int mode, struct space *space, uintptr_t caller)
+{
+	struct diag d = {.kind = DIAG_NONE};
+	struct load ld = {.name = file, .mode = mode, .space = space, .diag = &d};
+
+	if (!check_mode(file, mode, &d))
+		return refuse(&d);
+	if (!file || !*file)
+		return open_program();
+	return open_file(&ld, caller);
+}
+
+DOOR void *dlopen(const char *file, int mode)
+{
+	struct diag d = {.kind = DIAG_NONE};
+
+	if (!door_sync()) {
+		diag_set(&d, DIAG_USAGE, "libdlrs does not know this process's C library");
+		return refuse(&d);
+	}
+	door_no_error();
+	return open_in(file, mode, NULL, door_caller());
+}
+
+/* --- namespaces ------------------------------------------------------------------------------------ */
+
+static void *open_new_space(const char *file, int mode, uintptr_t caller)
+{
+	struct diag d = {.kind = DIAG_NONE};
+	struct space *sp;
+	void *handle;
+
+	door_enter();
+	sp = registry_space_new();
+	door_leave();
+	if (!sp) {
+		diag_no_memory(&d, file);
+		return refuse(&d);
+	}
+	/* The first library's closure is the namespace's global scope, as in glibc. */
+	handle = open_in(file, mode | RTLD_GLOBAL, sp, caller);
+	door_enter();
+	if (!sp->first)
+		registry_space_free(sp);
+	door_leave();
+	return handle;
+}
+
+DOOR void *dlmopen(Lmid_t id, const char *file, int mode)
+{
+	struct diag d = {.kind = DIAG_NONE};
+	struct space *sp;
+
+	if (!door_sync()) {
+		diag_set(&d, DIAG_USAGE, "libdlrs does not know this process's C library");
+		return refuse(&d);
+	}
+	door_no_error();
+	if (id != LM_ID_BASE && (!file || !*file)) {
+		diag_set(&d, DIAG_USAGE, "invalid namespace");
+		return refuse(&d);
+	}
+	if (id == LM_ID_NEWLM)
+		return open_new_space(file, mode, door_caller());
+	door_enter();
+	sp = registry_space(id);
+	door_leave();
+	if (!sp) {
+		diag_set(&d, DIAG_USAGE, "%s: invalid target namespace in dlmopen(): Invalid argument",
+			 file);
+		return refuse(&d);
+	}
+	return open_in(file, mode, sp, door_caller());
+}
+
+/* --- dlclose --------------------------------------------------------------------------------------- */
+
+static bool plan(void *handle, struct unload *u, struct diag *d)
+{
+	unsigned token = epoch_enter();
+	struct image *im = find_handle(handle);
+	bool gone = !im || atomic_load_explicit(&im->state, memory_order_relaxed) >= IMAGE_FINI;
+
+	epoch_leave(token);
+	if (gone)
+		return diag_set(d, DIAG_USAGE, "invalid handle: %p is not an open library", handle);
+	return unload_plan(im, u, d);
+}
+
+DOOR int dlclose(void *handle)
+{
+	struct diag d = {.kind = DIAG_NONE};
+	struct unload u;
+	bool ok;
+
+	if (!door_ready())
+		return -1;
+	door_no_error();
+	door_enter();
+	ok = plan(handle, &u, &d);
+	door_leave();
+	if (!ok) {
+		door_error(&d);
+		return -1;
+	}
+	if (!u.n)
+		return 0;
+	unload_fini(&u);
+	door_enter();
+	unload_finish(&u);
+	door_leave();
+	return 0;
+}

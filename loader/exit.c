@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * exit: taking our turn among libc's destructors.
+ *
+ * At exit libc sorts all its images, dependents first, otherwise in load order, and calls their
+ * destructors one after the other.  Ours would come somewhere between them, but libc does not know them.
+ * It does call us (our own destructor), and it reads the DT_FINI_ARRAY entries of each image only when
+ * that image's turn comes.  So we sort libc's images and ours together by the same rule, and for every
+ * group of ours lend the next host image in that order one more destructor, which runs first there and
+ * calls the group.  Groups without such an image run at once.
+ *
+ * What is written is libc's copy of two words in a dynamic section (private memory, behind RELRO); see
+ * host-libc facts: both glibc and musl read them at that moment.
+ */
+#include "exit.h"
+
+#include "../compat/host.h"
+#include "arena.h"
+#include "init.h"
+#include "lock.h"
+#include "registry.h"
+#include "scope.h"
+#include "text.h"
+
+enum { PROT_R = 1, PROT_W = 2 };
+
+static struct image **order; /* everything, in the order of exit */
+static unsigned norder, done;
+
+static bool ours(const struct image *im)
+{
+	return !im->host;
+}
+
+/* A lent destructor: the group that is due, ours up to the next image that has one. */
+static void run_group(void)
+{
+	while (done < norder) {
+		struct image *im = order[done++];
+
+		if (ours(im))
+			init_fini(im);
+		else if (im->hooked)
+			return;
+	}
+}
+
+/* The same for what is left after the last of them. */
+static void run_rest(void)
+{
+	for (unsigned i = 0; i < norder; i++)
+		if (ours(order[i]))
+			init_fini(order[i]);
+}
+
+static bool is_vdso(const struct image *im)
+{
+	return host.vdso && im->map.start == host.vdso;
+}
+
+static elf_dyn *entry(const struct image *im, intptr_t tag)
+{
+	for (size_t i = 0; i < im->dyn.n; i++)
+		if (im->dyn.at[i].d_tag == tag)
+			return (elf_dyn *)(uintptr_t)&im->dyn.at[i];
+	return NULL;
+}
+
+static bool writable(uintptr_t from, uintptr_t to, bool yes)
+{
+	from &= ~(host.page - 1);
+	to = (to + host.page - 1) & ~(host.page - 1);
+	return host_mem->protect((void *)from, to - from, yes ? PROT_R | PROT_W : PROT_R) >= 0;
+}
+
+/* One more destructor, at the end of im's array (it runs first there) or at its beginning (last). */
+static bool lend(struct image *im, void (*hook)(void), bool first)
+{
+	elf_dyn *array = entry(im, DT_FINI_ARRAY), *size = entry(im, DT_FINI_ARRAYSZ);
+	uintptr_t from = (uintptr_t)im->dyn.at, to = from + im->dyn.n * sizeof *array;
+	uintptr_t *new;
+	size_t n;
+
+	if (!array || !size || !size->d_un.d_val || is_vdso(im))
+		return false;
+	n = size->d_un.d_val / sizeof(uintptr_t);
+	new = arena_alloc((n + 1) * sizeof *new);
+	if (!new || !writable(from, to, true)) {
+		arena_free(new);
+		return false;
+	}
+	memcpy(new + !first, (void *)(im->map.bias + array->d_un.d_ptr), n * sizeof *new);
+	new[first ? n : 0] = (uintptr_t)hook;
+	array->d_un.d_ptr = (uintptr_t)new - im->map.bias;
+	size->d_un.d_val = (n + 1) * sizeof *new;
+	writable(from, to, false);
+	return true;
+}
+
+static unsigned place(void)
+{
+	unsigned i = 0;
+
+	while (i < norder && order[i] != registry.libdlrs)
+		i++;
+	return i;
+}
+
+/* Everything that libc or we will finalise, in load order; our place among them is where we are now. */
+static bool collect(void)
+{
+	unsigned n = 0;
+	struct image *im;
+
+	order = arena_alloc(registry.nimage * sizeof(*order));
+	if (!order)
+		return false;
+	for (im = registry.base.first; im; im = im->next)
+		if (im->host)
+			order[n++] = im;
+	for (struct space *sp = &registry.base; sp; sp = sp->next)
+		for (im = sp->first; im; im = im->next)
+			if (!im->host)
+				order[n++] = im;
+	norder = n;
+	return scope_sort(order, n, false, true);
+}
+
+/*
+ * Host images after us that have one of ours waiting before them get the hook; what waits behind the last
+ * of them is called at that one's end.  False: nothing can carry the rest.
+ */
+static bool lend_hooks(unsigned from)
+{
+	struct image *last = NULL;
+	bool waiting = false;
+
+	for (unsigned i = from; i < norder; i++) {
+		struct image *im = order[i];
+
+		if (ours(im)) {
+			waiting |= im->fini_due;
+		} else if (im != registry.libdlrs && entry(im, DT_FINI_ARRAY)) {
+			last = im;
+			if (waiting && lend(im, run_group, true))
+				im->hooked = true, waiting = false;
+		}
+	}
+	return !waiting || (last && lend(last, run_rest, false));
+}
+
+void exit_run(void)
+{
+	bool lent;
+
+	lock_enter();
+	if (order || !collect()) {
+		lock_leave();
+		return;
+	}
+	lent = lend_hooks(place());
+	lock_leave();
+	for (; done < norder && order[done] != registry.libdlrs; done++)
+		if (ours(order[done]))
+			init_fini(order[done]);
+	if (!lent)
+		run_rest();
+}

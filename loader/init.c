@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * init: whose constructors run when, and by whom.
+ *
+ * init_run is the dlopen door's last act, init_fini the dlclose door's, both without the lock.  An image
+ * is claimed under the lock (COMMITTED -> INITING), its constructors run, and it is READY; threads that
+ * need it sleep on one event meanwhile.
+ *
+ * A wait that would close a circle is not begun: thread 1 constructs A, whose constructor opens B; thread
+ * 2 constructs B, whose constructor opens A.  Thread 2 then gets A as it is, which is what one thread
+ * doing both would get.
+ */
+#include "init.h"
+
+#include "../compat/host.h"
+#include "lock.h"
+#include "registry.h"
+#include "text.h"
+#include "tls.h"
+
+typedef void constructor(int, char **, char **);
+typedef void destructor(void);
+
+static struct lock_event finished; /* some image became READY */
+
+static enum image_state state_of(const struct image *im)
+{
+	return atomic_load_explicit(&im->state, memory_order_relaxed);
+}
+
+/* The environment as it is now: constructors get what `environ` says. */
+static char **environment(void)
+{
+	static char ***environ_at; /* written once, always the same value */
+	struct sym_request rq = sym_request("environ", text_hash("environ"));
+	struct sym_found found;
+
+	if (!environ_at) {
+		if (!scope_find_in(atomic_load_explicit(&registry.base.global, memory_order_acquire), 0,
+				   &rq, &found))
+			return host.envp;
+		environ_at = (char ***)image_value(found.im, found.sym);
+	}
+	return *environ_at ? *environ_at : host.envp;
+}
+
+static void construct(struct image *im)
+{
+	uint64_t t = diag_on(TRACE_STATISTICS) ? host_nanoseconds() : 0;
+	char **env = environment();
+
+	diag_trace(TRACE_INIT, "init: %s", im->path);
+	im->fini_due = true;
+	if (im->dyn.init)
+		((constructor *)im->dyn.init)(host.argc, host.argv, env);
+	for (size_t i = 0; i < im->dyn.ninit; i++) {
+		uintptr_t f = im->dyn.init_array[i];
+
+		if (f != 0 && f != (uintptr_t)-1)
+			((constructor *)f)(host.argc, host.argv, env);
+	}
+	if (t)
+		im->ns_init = host_nanoseconds() - t;
+}
+
+/* Would waiting for im be waiting for ourselves?  Owners wait for one image each, at most. */
+static bool circular(const struct image *im, const struct thread *self)
+{
+	for (unsigned i = 0; im && i < 1000; i++) {
+		if (im->init_owner == self)
+			return true;
+		im = im->init_owner ? im->init_owner->waits : NULL;
+	}
+	return false;
+}
+
+/* True: the caller must construct it.  NEEDS_LOCK. */
+static bool claim(struct image *im, struct thread *self)
+{
+	while (state_of(im) == IMAGE_INITING && !circular(im, self)) {
+		if (self)
+			self->waits = im;
+		lock_sleep(&finished);
+		if (self)
+			self->waits = NULL;
+	}
+	if (state_of(im) != IMAGE_COMMITTED)
+		return false;
+	im->init_owner = self;
+	atomic_store_explicit(&im->state, IMAGE_INITING, memory_order_relaxed);
+	return true;
+}
+
+static void run(struct image *im)
+{
+	struct thread *self;
+	bool mine;
+
+	if (state_of(im) == IMAGE_READY)
+		return;
+	self = tls_thread();
+	lock_enter();
+	mine = claim(im, self);
+	lock_leave();
+	if (!mine)
+		return;
+	construct(im);
+	lock_enter();
+	atomic_store_explicit(&im->state, IMAGE_READY, memory_order_relaxed);
+	im->init_owner = NULL;
+	lock_wake_all(&finished);
+	lock_leave();
+}
+
+void init_run(struct image *root)
+{
+	if (root->host)
+		return;
+	for (unsigned i = root->norder; i-- > 0;)
+		if (root->order[i]->dyn.flags_1 & DF_1_INITFIRST)
+			run(root->order[i]);
+	for (unsigned i = root->norder; i-- > 0;)
+		run(root->order[i]);
+}
+
+void init_fini(struct image *im)
+{
+	if (!im->fini_due)
+		return;
+	im->fini_due = false;
+	diag_trace(TRACE_INIT, "fini: %s", im->path);
+	for (size_t i = im->dyn.nfini; i-- > 0;) {
+		uintptr_t f = im->dyn.fini_array[i];
+
+		if (f != 0 && f != (uintptr_t)-1)
+			((destructor *)f)();
+	}
+	if (im->dyn.fini)
+		((destructor *)im->dyn.fini)();
+}
