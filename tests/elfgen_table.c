@@ -102,7 +102,7 @@ static void sysv_table(struct elfgen *e, const unsigned *id)
 		abort();
 	w[0] = nb;
 	w[1] = n;
-	for (uint32_t i = 1; i < n; i++) {
+	for (uint32_t i = n - 1; i > 0; i--) { /* so that chains ascend */
 		uint32_t *bucket = &w[2 + hash_elf(name_of(e, id[i])) % nb];
 
 		w[2 + nb + i] = *bucket;
