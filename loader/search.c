@@ -241,10 +241,10 @@ struct hunt {
 	struct file *f;
 	struct diag *d;
 	const char *name;
-	size_t name_len;
 	bool found;
 	char why[64];	 /* the last open's failure */
-	char unfit[128]; /* why the first file that was passed over is not for us; "" */
+	char class[64];	 /* ": wrong ELF class: ..." of a file that was passed over; "" */
+	char unfit[512]; /* the first file that was passed over, and why; "" */
 };
 
 static const char cannot_open[] = ": cannot open shared object file: ";
@@ -267,6 +267,20 @@ static bool is_absence(const char *why)
 	       text_eq(why, host_errno_text(ENOTDIR));
 }
 
+/* A file for another class or machine: the message's material, should nothing better come. */
+static void pass_over(struct hunt *h)
+{
+	const char *reason = h->d->text + text_len(h->s->path);
+
+	if (text_starts(reason, ": wrong ELF class"))
+		text_copy(h->class, sizeof h->class, reason);
+	if (text_starts(reason, cannot_open))
+		reason += sizeof cannot_open - 3;
+	if (!h->unfit[0])
+		text_format(h->unfit, sizeof h->unfit, "passed over %s%s", h->s->path, reason);
+	text_copy(h->why, sizeof h->why, host_errno_text(ENOENT));
+}
+
 /* s->path: found, or go on, or this list is done for, or the search is. */
 static enum step open_path(struct hunt *h)
 {
@@ -286,9 +300,7 @@ static enum step open_path(struct hunt *h)
 	}
 	if (h->d->kind != DIAG_BAD_FILE)
 		return STEP_END;
-	text_copy(h->why, sizeof h->why, host_errno_text(ENOENT));
-	if (!h->unfit[0])
-		text_copy(h->unfit, sizeof h->unfit, h->d->text + text_len(h->s->path));
+	pass_over(h);
 	diag_clear(h->d);
 	return STEP_ON;
 }
@@ -382,16 +394,14 @@ static enum step describe_cache(struct visit *v)
 static bool fail(struct hunt *h)
 {
 	struct search *s = h->s;
-	struct account a = {{.dir = describe_dir, .cache = describe_cache},
-			    s->tried,
-			    sizeof s->tried,
-			    0,
-			    NULL,
-			    NULL};
+	struct account a = {.visit = {.dir = describe_dir, .cache = describe_cache},
+			    .out = s->tried,
+			    .len = sizeof s->tried};
 
+	say(&a, h->unfit);
 	walk(&a.visit, s->caller, s->program);
-	if (h->unfit[0])
-		return diag_set(h->d, DIAG_NOT_FOUND, "%s%s", h->name, h->unfit);
+	if (h->class[0])
+		return diag_set(h->d, DIAG_NOT_FOUND, "%s%s", h->name, h->class);
 	return diag_set(h->d, DIAG_NOT_FOUND, "%s%s%s", h->name, cannot_open, h->why);
 }
 
@@ -427,8 +437,11 @@ static bool open_direct(struct search *s, const char *name, struct file *f, stru
 bool search_open(struct search *s, struct file *f, struct diag *d)
 {
 	char expanded[SEARCH_PATH_MAX];
-	struct hunt h = {
-		{.dir = open_dir, .cache = open_cached}, s, f, d, s->name, 0, false, "", ""};
+	struct hunt h = {.visit = {.dir = open_dir, .cache = open_cached},
+			 .s = s,
+			 .f = f,
+			 .d = d,
+			 .name = s->name};
 
 	s->path[0] = s->tried[0] = 0;
 	f->fd = -1;
@@ -468,7 +481,7 @@ static enum step list_dir(struct visit *v, struct dir *dir)
 void search_each_dir(const struct image *caller, const struct image *program,
 		     void (*each)(const char *dir, size_t len, void *), void *arg)
 {
-	struct lister l = {{.dir = list_dir, .prune = true}, each, arg};
+	struct lister l = {.visit = {.dir = list_dir, .prune = true}, .each = each, .arg = arg};
 
 	walk(&l.visit, caller, program);
 }
