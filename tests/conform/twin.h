@@ -46,6 +46,12 @@ bool twin_ours(void);
 #define TWIN_HANDLES_VALIDATED twin_ours()
 /* A child forked while another thread sits in a dl_iterate_phdr callback can load; glibc's write lock stays taken. */
 #define TWIN_FORK_IN_WALK_SAFE twin_ours()
+/* A child forked at any moment of another thread's load can load; glibc's lists may be half changed there. */
+#define TWIN_FORK_IN_LOAD_SAFE twin_ours()
+/* Constructors run outside the loader lock, so other threads can load meanwhile; with glibc they wait. */
+#define TWIN_CONSTRUCTORS_UNLOCKED twin_ours()
+/* dladdr takes no lock, so a signal handler may call it. */
+#define TWIN_DLADDR_SIGNAL_SAFE twin_ours()
 /* Malformed headers are refused even where glibc happens to survive them. */
 #define TWIN_HEADERS_CHECKED twin_ours()
 /* All resolvers of indirect functions run after everything else, so they may call through the PLT; glibc runs those

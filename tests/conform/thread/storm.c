@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: MIT
+ * Storms: eight threads that open, look up, throw, walk, close and create threads for two seconds (TWIN_STORM seconds),
+ * checking every answer. In the end nothing may be left.
+ *
+ * BUILD storm: -pthread
+ */
+#include "twin.h"
+#include <execinfo.h>
+#include <link.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
+
+enum { THREADS = 8, LIBRARIES = 5 };
+
+static atomic_int alive[LIBRARIES + 1];
+static atomic_bool stop;
+
+void born(int id);
+void died(int id);
+void born(int id)
+{
+	if (atomic_fetch_add(&alive[id], 1))
+		fail("libstorm%d constructed twice", id);
+}
+
+void died(int id)
+{
+	if (atomic_fetch_sub(&alive[id], 1) != 1)
+		fail("libstorm%d destroyed twice", id);
+}
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + t.tv_nsec * 1e-9;
+}
+
+static double seconds(void)
+{
+	const char *text = getenv("TWIN_STORM");
+
+	return text ? atof(text) : 2;
+}
+
+static const char *library(int id)
+{
+	static const char *const path[] = {"./libstorm1.so", "./libstorm2.so", "./libstorm3.so", "./libstorm4.so",
+	                                   "./libstorm5.so"};
+
+	return path[id - 1];
+}
+
+static void *check_library(void *h, int id)
+{
+	int first = call(h, "storm_tls");
+
+	eq(call1(h, "storm", 1000), 1000 + id);
+	eq(call1(h, "storm_base", 5), 6);
+	eq(call(h, "storm_tls"), first + 1);
+	eq(alive[id], 1);
+	return NULL;
+}
+
+static unsigned next(unsigned *seed)
+{
+	return (*seed = *seed * 1103515245 + 12345) >> 16;
+}
+
+static void open_and_close(unsigned *seed)
+{
+	int id = 1 + next(seed) % LIBRARIES;
+	void *h = load(library(id), next(seed) % 2 ? RTLD_NOW : RTLD_LAZY);
+
+	check_library(h, id);
+	shut(h);
+}
+
+struct visit {
+	int calls;
+	unsigned long long adds, subs;
+};
+
+static int visit(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	struct visit *v = arg;
+
+	if (!v->calls++)
+		v->adds = info->dlpi_adds, v->subs = info->dlpi_subs;
+	ok(v->adds == info->dlpi_adds && v->subs == info->dlpi_subs);
+	ok(info->dlpi_phnum && info->dlpi_phdr->p_type);
+	return 0;
+}
+
+static void walk(unsigned *seed)
+{
+	static _Thread_local unsigned long long adds, subs;
+	struct visit v = {0};
+
+	dl_iterate_phdr(visit, &v);
+	ok(v.calls >= 4 && v.adds >= adds && v.subs >= subs);
+	adds = v.adds, subs = v.subs;
+}
+
+static void look_up(unsigned *seed)
+{
+	Dl_info i;
+
+	ok(dlsym(RTLD_DEFAULT, "malloc") == (void *)malloc);
+	ok(!dlsym(RTLD_DEFAULT, "no_such_symbol"));
+	ok(strstr(dlerror(), "no_such_symbol"));
+	ok(dladdr((void *)born, &i));
+	same(i.dli_sname, "born");
+}
+
+static void fail_to_open(unsigned *seed)
+{
+	ok(!dlopen("./nosuch.so", RTLD_NOW));
+	ok(strstr(dlerror(), "nosuch.so"));
+}
+
+static void *short_life(void *seed)
+{
+	unsigned mine = *(unsigned *)seed;
+
+	open_and_close(&mine);
+	return NULL;
+}
+
+static void make_thread(unsigned *seed)
+{
+	pthread_t t;
+
+	eq(pthread_create(&t, NULL, short_life, seed), 0);
+	pthread_join(t, NULL);
+}
+
+typedef void deed_fn(unsigned *seed);
+static deed_fn *deeds[THREADS];
+
+static void *perform(void *number)
+{
+	unsigned seed = (unsigned)(long)number + 1;
+	deed_fn *deed = deeds[(long)number];
+
+	while (!stop)
+		deed(&seed);
+	return NULL;
+}
+
+static void storm(void (*meanwhile)(void))
+{
+	double end = now() + seconds();
+	pthread_t t[THREADS];
+
+	for (long i = 0; i < THREADS; i++)
+		eq(pthread_create(&t[i], NULL, perform, (void *)i), 0);
+	while (now() < end)
+		meanwhile();
+	stop = true;
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(t[i], NULL);
+	for (int id = 0; id <= LIBRARIES; id++)
+		eq(alive[id], 0);
+	eq(twin_mapped("/libstorm"), 0);
+	eq(twin_mapped("/libbase.so"), 0);
+}
+
+static void open_here(void)
+{
+	static unsigned seed = 77;
+
+	open_and_close(&seed);
+}
+
+static void all_do(deed_fn *deed)
+{
+	for (int i = 0; i < THREADS; i++)
+		deeds[i] = deed;
+}
+
+CASE(open_and_close_in_all)
+{
+	all_do(open_and_close);
+	storm(open_here);
+}
+
+static void everything(void)
+{
+	static deed_fn *const kinds[] = {open_and_close, open_and_close, open_and_close, walk,
+	                                 look_up,        fail_to_open,   make_thread,    make_thread};
+
+	memcpy(deeds, kinds, sizeof deeds);
+}
+
+CASE(everything_at_once)
+{
+	everything();
+	storm(open_here);
+}
+
+static void same_library(unsigned *seed)
+{
+	void *h = load("./libstorm3.so", RTLD_NOW);
+
+	check_library(h, 3);
+	shut(h);
+}
+
+CASE(one_library_in_all)
+{
+	all_do(same_library);
+	storm(open_here);
+}
+
+/* Signals: a profiler that unwinds wherever it strikes. */
+
+static void profile(int signal)
+{
+	struct dl_find_object o;
+	void *pc[16];
+	int saved = errno;
+
+	_dl_find_object((void *)born, &o);
+	backtrace(pc, 16);
+	if (TWIN_DLADDR_SIGNAL_SAFE) {
+		Dl_info i;
+
+		if (!dladdr((void *)died, &i) || strcmp(i.dli_sname, "died"))
+			abort();
+	}
+	errno = saved;
+}
+
+static void profiled(void)
+{
+	struct itimerval every = {{0, 1000}, {0, 1000}};
+	void *pc[4];
+
+	twin_ours();
+	backtrace(pc, 4); /* loads the unwinder now, not in the handler */
+	signal(SIGPROF, profile);
+	setitimer(ITIMER_PROF, &every, NULL);
+}
+
+CASE(profiler_in_a_storm)
+{
+	profiled();
+	everything();
+	storm(open_here);
+	signal(SIGPROF, SIG_IGN);
+}
+
+/* fork: each child works on its own; its parent storms on. */
+
+static void fork_once(void)
+{
+	pid_t pid = fork();
+	unsigned seed = 5;
+	int status;
+
+	if (!pid) {
+		alarm(20);
+		if (!TWIN_FORK_IN_LOAD_SAFE)
+			_exit(0);
+		ok(dlopen("./libstorm2.so", RTLD_NOW));
+		ok(!dlopen("./nosuch.so", RTLD_NOW));
+		ok(dlerror());
+		look_up(&seed);
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	eq(status, 0);
+}
+
+CASE(fork_in_a_storm)
+{
+	all_do(open_and_close);
+	deeds[0] = fail_to_open;
+	deeds[1] = look_up;
+	storm(fork_once);
+}
+
+/* Lazy slots: all threads make the same first calls together. */
+
+static pthread_barrier_t together;
+static void *lazy;
+
+static void *first_call(void *unused)
+{
+	pthread_barrier_wait(&together);
+	eq(call1(lazy, "storm_base", 8), 9);
+	eq(call1(lazy, "storm", 1), 6);
+	return unused;
+}
+
+CASE(first_calls_together)
+{
+	double end = now() + seconds() / 4;
+
+	pthread_barrier_init(&together, NULL, THREADS);
+	while (now() < end) {
+		pthread_t t[THREADS];
+
+		lazy = load("./libstorm5.so", RTLD_LAZY);
+		for (int i = 0; i < THREADS; i++)
+			eq(pthread_create(&t[i], NULL, first_call, NULL), 0);
+		for (int i = 0; i < THREADS; i++)
+			pthread_join(t[i], NULL);
+		shut(lazy);
+	}
+}
+
+/* Threads come and go while an initial-exec library does: each thread must see first values. */
+
+static void initial_exec(unsigned *seed)
+{
+	void *h = load("./libstorm4.so", RTLD_NOW);
+
+	check_library(h, 4);
+	shut(h);
+}
+
+static void *sees_first_value(void *h)
+{
+	eq(call(h, "storm_tls"), 400);
+	return NULL;
+}
+
+static void thread_with_first_value(unsigned *seed)
+{
+	void *h = load("./libstorm4.so", RTLD_NOW);
+	pthread_t t;
+
+	eq(pthread_create(&t, NULL, sees_first_value, h), 0);
+	pthread_join(t, NULL);
+	shut(h);
+}
+
+CASE(initial_exec_and_new_threads)
+{
+	for (int i = 0; i < THREADS; i++)
+		deeds[i] = i % 2 ? initial_exec : thread_with_first_value;
+	storm(open_here);
+}
