@@ -7,8 +7,10 @@
  * writer builds a new one, swaps the pointer and retires the old.
  *
  * All images of all namespaces are in it, also those whose destructors run: their code still throws and
- * asks dladdr.  Readers come from the doors that take no lock, and from signal handlers: they must
- * never allocate, wait, or look at the registry.
+ * asks dladdr.  Only their handles are gone.
+ *
+ * Readers come from the doors that take no lock, and from signal handlers: they must never allocate or
+ * wait.
  */
 #include "find.h"
 
@@ -85,16 +87,24 @@ static unsigned spread(const void *handle)
 	return (unsigned)(h >> 32);
 }
 
+/* The place of this handle, or the free one where it would be entered. */
+static struct slot *slot_of(const struct snapshot *s, const void *handle)
+{
+	unsigned i = spread(handle) & s->mask;
+
+	while (s->slot[i].handle && s->slot[i].handle != handle)
+		i = (i + 1) & s->mask;
+	return &s->slot[i];
+}
+
 struct image *find_handle(const void *handle)
 {
 	const struct snapshot *s = snapshot();
 
 	if (!s || !handle)
 		return NULL;
-	for (unsigned i = spread(handle) & s->mask; s->slot[i].handle; i = (i + 1) & s->mask)
-		if (s->slot[i].handle == handle) /* partner: find_hide */
-			return atomic_load_explicit(&s->slot[i].im, memory_order_acquire);
-	return NULL;
+	/* partner: find_hide_handle; NULL in a free slot */
+	return atomic_load_explicit(&slot_of(s, handle)->im, memory_order_acquire);
 }
 
 void find_walk(struct find_walk *w)
@@ -191,12 +201,10 @@ void find_unreserve(void)
 
 static void enter(struct snapshot *s, struct image *im)
 {
-	unsigned i = spread(im->handle) & s->mask;
+	struct slot *slot = slot_of(s, im->handle);
 
-	while (s->slot[i].handle && s->slot[i].handle != im->handle)
-		i = (i + 1) & s->mask;
-	s->slot[i].handle = im->handle;
-	atomic_store_explicit(&s->slot[i].im, im, memory_order_relaxed);
+	slot->handle = im->handle;
+	atomic_store_explicit(&slot->im, im, memory_order_relaxed);
 }
 
 /* Relaxed throughout: the snapshot is not published yet. */
@@ -240,7 +248,8 @@ static void fill(struct snapshot *s, unsigned n)
 		e->end = im->map.end;
 		e->eh_frame = im->eh_frame_hdr;
 		atomic_store_explicit(&e->im, im, memory_order_relaxed);
-		if (im->handle)
+		/* relaxed: written under the lock; see find_hide_handle */
+		if (atomic_load_explicit(&im->state, memory_order_relaxed) < IMAGE_FINI)
 			enter(s, im);
 		if (!im->host)
 			atomic_store_explicit(&s->own[s->nown++], im, memory_order_relaxed);
@@ -269,19 +278,27 @@ void find_publish(void)
 	epoch_retire(old);
 }
 
+void find_hide_handle(const struct image *im)
+{
+	struct snapshot *s = atomic_load_explicit(&current, memory_order_relaxed); /* the lock's */
+	struct slot *slot = s ? slot_of(s, im->handle) : NULL;
+
+	/* release; partner: find_handle */
+	if (slot && atomic_load_explicit(&slot->im, memory_order_relaxed) == im)
+		atomic_store_explicit(&slot->im, NULL, memory_order_release);
+}
+
 void find_hide(const struct image *im)
 {
 	struct snapshot *s = atomic_load_explicit(&current, memory_order_relaxed); /* the lock's */
 
 	if (!s)
 		return;
+	find_hide_handle(im);
 	/* release, here and below; partners: the acquire loads of the readers */
 	for (unsigned i = 0; i < s->n; i++)
 		if (atomic_load_explicit(&s->entry[i].im, memory_order_relaxed) == im)
 			atomic_store_explicit(&s->entry[i].im, NULL, memory_order_release);
-	for (unsigned i = 0; i <= s->mask; i++)
-		if (atomic_load_explicit(&s->slot[i].im, memory_order_relaxed) == im)
-			atomic_store_explicit(&s->slot[i].im, NULL, memory_order_release);
 	for (unsigned i = 0; i < s->nown; i++)
 		if (atomic_load_explicit(&s->own[i], memory_order_relaxed) == im)
 			atomic_store_explicit(&s->own[i], NULL, memory_order_release);

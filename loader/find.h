@@ -42,6 +42,7 @@ bool find_reserve(unsigned extra);	/* memory for a snapshot with so many more im
 void find_unreserve(void);		/* gives that memory back: the load failed */
 void find_publish(void);		/* after registry_add; cannot fail after find_reserve */
 void find_hide(const struct image *im); /* in place: readers no longer see it */
+void find_hide_handle(const struct image *im); /* its handle only: its destructors are about to run */
 struct image *find_slow(uintptr_t addr);
 
 #endif
