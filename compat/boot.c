@@ -68,16 +68,24 @@ static void take_functions(const struct host_peek *pk)
 
 /* --- libc ------------------------------------------------------------------------------------------ */
 
-/* One entry of the vector that the kernel keeps (libc changes its own copy on the stack). */
-static uintptr_t kernel_auxv(uintptr_t type)
-{
-	ElfW(auxv_t) av[64];
-	int fd = host_fs->open("/proc/self/auxv");
-	long n = fd < 0 ? 0 : host_fs->pread(fd, av, sizeof av, 0);
+enum { AUXV_MAX = 64 };
 
-	if (fd >= 0)
+/* The vector as the kernel keeps it (libc changes its own copy on the stack). */
+static void kernel_auxv(ElfW(auxv_t) av[AUXV_MAX])
+{
+	int fd = host_fs->open("/proc/self/auxv");
+	long n = 0;
+
+	if (fd >= 0) {
+		n = host_fs->pread(fd, av, (AUXV_MAX - 1) * sizeof av[0], 0);
 		host_fs->close(fd);
-	for (long i = 0; i < n / (long)sizeof av[0]; i++)
+	}
+	av[n > 0 ? n / (long)sizeof av[0] : 0].a_type = AT_NULL;
+}
+
+static uintptr_t auxv_entry(const ElfW(auxv_t) av[AUXV_MAX], uintptr_t type)
+{
+	for (unsigned i = 0; i < AUXV_MAX && av[i].a_type != AT_NULL; i++)
 		if (av[i].a_type == type)
 			return av[i].a_un.a_val;
 	return 0;
@@ -86,12 +94,15 @@ static uintptr_t kernel_auxv(uintptr_t type)
 /* libc by way of ld.so's list; AT_BASE is 0 when ld.so was run as the program. */
 static bool find_libc_by_kernel(struct host_peek *libc)
 {
-	uintptr_t base = kernel_auxv(AT_BASE);
+	ElfW(auxv_t) av[AUXV_MAX];
 	struct host_peek ldso;
 	const struct r_debug *debug;
+	uintptr_t base;
 
+	kernel_auxv(av);
+	base = auxv_entry(av, AT_BASE);
 	if (base == 0)
-		base = kernel_auxv(AT_PHDR);
+		base = auxv_entry(av, AT_PHDR);
 	if (base == 0 || !host_peek_around(&ldso, (const void *)base))
 		return false;
 	debug = (const struct r_debug *)host_peek_symbol(&ldso, "_r_debug");
@@ -171,27 +182,41 @@ void host_find_late(void)
 
 /* --- what the process was started with ------------------------------------------------------------- */
 
-static void read_auxv(const ElfW(auxv_t) * av, uintptr_t *base)
+/* False: this is no auxiliary vector. */
+static bool read_auxv(const ElfW(auxv_t) av[AUXV_MAX], uintptr_t *ldso_base)
 {
-	for (; av->a_type != AT_NULL; av++) {
-		switch (av->a_type) {
-		case AT_PAGESZ:
-			host.page = av->a_un.a_val;
-			break;
-		case AT_SECURE:
-			host.secure = av->a_un.a_val != 0;
-			break;
-		case AT_PLATFORM:
-			host.platform = (const char *)av->a_un.a_val;
-			break;
-		case AT_SYSINFO_EHDR:
-			host.vdso = av->a_un.a_val;
-			break;
-		case AT_BASE:
-			*base = av->a_un.a_val;
-			break;
-		}
+	uintptr_t platform = auxv_entry(av, AT_PLATFORM);
+
+	host.page = auxv_entry(av, AT_PAGESZ);
+	if (host.page < 4096 || host.page & (host.page - 1))
+		return false;
+	host.secure = auxv_entry(av, AT_SECURE) != 0;
+	host.vdso = auxv_entry(av, AT_SYSINFO_EHDR);
+	if (platform)
+		host.platform = (const char *)platform;
+	*ldso_base = auxv_entry(av, AT_BASE);
+	return true;
+}
+
+/*
+ * It lies behind the environment, but where that ends is less clear than it looks: under AT_SECURE ld.so
+ * has taken variables out, which leaves one NULL more for each, and a program may have cut it short.
+ */
+static void find_auxv(char **env_end, uintptr_t *ldso_base)
+{
+	const int *secure = (const int *)host_peek_symbol(&host_found.ldso, "__libc_enable_secure");
+	ElfW(auxv_t) av[AUXV_MAX];
+
+	host.platform = ARCH_NAME;
+	while (!*env_end)
+		env_end++;
+	if (!read_auxv((const ElfW(auxv_t) *)env_end, ldso_base)) {
+		kernel_auxv(av);
+		if (!read_auxv(av, ldso_base))
+			host.page = 4096;
 	}
+	if (secure && *secure)
+		host.secure = true;
 }
 
 /* A block that stays: the arena is not ready at boot. */
@@ -298,9 +323,7 @@ static bool read_start(void)
 	host.envp = host.argv + host.argc + 1;
 	for (e = host.envp; *e; e++)
 		;
-	host.page = 4096;
-	host.platform = ARCH_NAME;
-	read_auxv((const ElfW(auxv_t) *)(e + 1), &ldso_base);
+	find_auxv(e, &ldso_base);
 	read_library_path(ldso_base);
 	return true;
 }
