@@ -130,13 +130,14 @@ static int answer(struct image *im, int request, void *arg, struct diag *d)
 	return -1;
 }
 
-/* Does only libc know? */
+/*
+ * Does only libc know?  (Not its images' origin: it has none for the program, and crashes when asked.)
+ */
 static bool is_hosts(const struct image *im, int request)
 {
 	if (!im->host || host.libc != HOST_GLIBC || !host.real.dlinfo)
 		return false;
-	return request == INFO_SERINFO || request == INFO_SERINFOSIZE || request == INFO_ORIGIN ||
-	       request == INFO_TLS_DATA;
+	return request == INFO_SERINFO || request == INFO_SERINFOSIZE || request == INFO_TLS_DATA;
 }
 
 static int ask_host(void *handle, int request, void *arg, struct diag *d)
