@@ -63,7 +63,10 @@ static int walk(struct dl_phdr_info *info, size_t len, void *arg)
 	return !w->each(&hm, w->arg);
 }
 
-/* glibc before 2.34, in a program without libdl: libc's own door to it. */
+/*
+ * glibc before 2.34, in a program without libdl: libc's own door to it.  After the first walk, not before
+ * it: a dlopen in 2.31 makes dl_iterate_phdr forget where the thread-locals of start-up modules are.
+ */
 static void load_libdl(void)
 {
 	void *(*open)(const char *, int) = (void *(*)(const char *, int))host_peek_symbol(
@@ -78,8 +81,8 @@ void host_modules(bool (*each)(const struct host_module *, void *), void *arg)
 {
 	struct modules w = {each, arg, host.main};
 
-	load_libdl();
 	host.real.dl_iterate_phdr(walk, &w);
+	load_libdl();
 	host_find_late();
 }
 

@@ -130,6 +130,22 @@ static const char **ask_dirs(Dl_serinfo *info)
 	return t.n ? known.dirs : NULL;
 }
 
+/* Before glibc 2.34 dlinfo may not be there yet; what it calls is ld.so's. */
+static bool ask(const struct link_map *m, Dl_serinfo *info, bool counting)
+{
+	void *map = (void *)(uintptr_t)m;
+	void (*direct)(void *, Dl_serinfo *, bool) =
+		(void (*)(void *, Dl_serinfo *, bool))host_peek_symbol(&host_found.ldso,
+								       "_dl_rtld_di_serinfo");
+
+	if (host.real.dlinfo)
+		return host.real.dlinfo(map, counting ? RTLD_DI_SERINFOSIZE : RTLD_DI_SERINFO,
+					info) == 0;
+	if (direct)
+		direct(map, info, counting);
+	return direct;
+}
+
 /*
  * Asked of ld.so's own link_map, which has no RPATH, RUNPATH or DF_1_NODEFLIB: the list is the program's
  * RPATH, LD_LIBRARY_PATH, and the built-in directories.
@@ -145,12 +161,10 @@ static const char *const *find_dirs(void)
 
 	while (m && (m->l_addr != host_found.ldso.bias || m->l_ld != host_found.ldso.dyn))
 		m = m->l_next;
-	if (!m || !host.real.dlinfo)
+	if (!m)
 		return last_resort;
 	memset(&u.info, 0, sizeof u.info);
-	if (host.real.dlinfo((void *)(uintptr_t)m, RTLD_DI_SERINFOSIZE, &u.info) == 0 &&
-	    u.info.dls_size <= sizeof u &&
-	    host.real.dlinfo((void *)(uintptr_t)m, RTLD_DI_SERINFO, &u.info) == 0)
+	if (ask(m, &u.info, true) && u.info.dls_size <= sizeof u && ask(m, &u.info, false))
 		dirs = ask_dirs(&u.info);
 	return dirs ? dirs : last_resort;
 }
