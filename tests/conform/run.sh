@@ -19,7 +19,6 @@ lib=${DLRS_LIB:-$top/build/libdlrs.so.0}
 
 build_all()
 {
-	mkdir -p "$build" && cd "$build" || return 1
 	awk -f "$conform/rules.awk" "$top"/tests/{fixtures,conform}/*/*.{c,cc,S} >rules.new || return 1
 	cmp -s rules.new rules.mk || mv rules.new rules.mk
 	mv programs.new programs
@@ -46,7 +45,7 @@ run_case()
 	local category=${1%%/*} program=${1#*/} name side rc why=
 	name=$category/$2
 	[ "$program" = "$category" ] || name=$category/$program.$2
-	mkdir -p "$build/run/$name" && cd "$build/run/$name" || return
+	mkdir -p "$TWIN_RUN/$name" && cd "$TWIN_RUN/$name" || return
 	for side in host $([ -n "$host_only" ] || echo ours); do
 		run_side "$side" "$build/$1" "$2"
 		rc=$(cat "rc.$side")
@@ -86,9 +85,15 @@ if [ -z "$host_only" ] && [ ! -f "$lib" ]; then
 	echo "FAIL conform: no $lib (build it, name another with DLRS_LIB, or use --host-only)"
 	exit 1
 fi
-build_all || echo "FAIL conform/build: not everything was built"
+# What the cases print is kept in build/conform/run.
+export TWIN_RUN=$build/run.$$
+results=$TWIN_RUN/results todo=$TWIN_RUN/todo
+mkdir -p "$TWIN_RUN" && cd "$build" || exit 1
+trap 'rm -rf "$build/run"; mv "$TWIN_RUN" "$build/run"' EXIT
 
-cd "$build" || exit 1
+exec 9>lock && flock 9 # one builder at a time; runs may overlap
+build_all || echo "FAIL conform/build: not everything was built" >"$todo"
+exec 9>&-
 while read -r program; do
 	[ -x "$program" ] || { echo "FAIL conform/$program: not built"; continue; }
 	category=${program%%/*}
@@ -98,16 +103,16 @@ while read -r program; do
 		# shellcheck disable=SC2053
 		[[ -z $pattern || conform/$name == *$pattern* || $name == $pattern ]] && printf '%s %s\n' "$program" "$case"
 	done
-done <programs >todo.all
-grep '^FAIL' todo.all >results
-grep -v '^FAIL' todo.all | TWIN_HOST_ONLY=$host_only xargs -r -P "${JOBS:-$(nproc)}" -L 1 "$conform/run.sh" --one | tee -a results
+done <programs >>"$todo"
+grep '^FAIL' "$todo" | tee "$results"
+grep -v '^FAIL' "$todo" | TWIN_HOST_ONLY=$host_only xargs -r -P "${JOBS:-$(nproc)}" -L 1 "$conform/run.sh" --one | tee -a "$results"
 
 echo
-sort results | awk '{ split($2, p, "/"); c = p[2]; n[c]++; v[c, $1]++; t[$1]++ }
+sort "$results" | awk '{ split($2, p, "/"); c = p[2]; n[c]++; v[c, $1]++; t[$1]++ }
 	END {
 		for (c in n)
 			printf "%-12s %3d pass %3d fail %3d skip\n", c, v[c, "PASS"], v[c, "FAIL"], v[c, "SKIP"] | "sort"
 		close("sort")
 		printf "%-12s %3d pass %3d fail %3d skip\n", "conform", t["PASS"], t["FAIL"], t["SKIP"]
 	}'
-[ -s results ] && ! grep -q "^FAIL" results
+[ -s "$results" ] && ! grep -q "^FAIL" "$results"

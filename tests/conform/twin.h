@@ -52,6 +52,10 @@ bool twin_ours(void);
 #define TWIN_CONSTRUCTORS_UNLOCKED twin_ours()
 /* dladdr takes no lock, so a signal handler may call it. */
 #define TWIN_DLADDR_SIGNAL_SAFE twin_ours()
+/* What is unmapped while somebody reads the loader's lists goes at the next call instead. */
+#define TWIN_UNMAPPING_WAITS_FOR_READERS twin_ours()
+/* Only regular files are read; glibc reads from a device whatever comes, and waits for a FIFO's writer. */
+#define TWIN_REGULAR_FILES_ONLY twin_ours()
 /* Malformed headers are refused even where glibc happens to survive them. */
 #define TWIN_HEADERS_CHECKED twin_ours()
 /* All resolvers of indirect functions run after everything else, so they may call through the PLT; glibc runs those

@@ -293,13 +293,15 @@ CASE(directory_instead_of_file)
 
 CASE(path_too_long)
 {
-	static char path[2 * PATH_MAX], text[3 * PATH_MAX];
+	static char path[2 * PATH_MAX];
+	const char *text;
 
 	memset(path, 'a', sizeof path - 1);
 	path[0] = '/';
 	ok(!dlopen(path, RTLD_NOW));
-	snprintf(text, sizeof text, "%s: cannot open shared object file: File name too long", path);
-	error_is(text, NULL);
+	text = dlerror();
+	ok(text && !strncmp(text, path, 100));
+	ok(strstr(text, "a: cannot open shared object file: File name too long"));
 }
 
 CASE(now_over_lazy_does_not_rebind)

@@ -97,6 +97,28 @@ CASE(search_is_breadth_first)
 	same(ASK(load("./libwide.so", RTLD_NOW), "both"), "right");
 }
 
+CASE(dependency_outlives_the_root_it_came_with)
+{
+	void *one = load("./libroot1.so", RTLD_LAZY), *two = load("./libroot2.so", RTLD_LAZY);
+
+	shut(one);
+	eq(twin_mapped("/libroot1.so"), 0);
+	eq(call(two, "root_value"), 111);
+	shut(two);
+	traced("near:22");
+	eq(twin_mapped("/libfar.so"), 0);
+}
+
+CASE(dependency_opened_itself_outlives_its_root)
+{
+	void *root = load("./libroot1.so", RTLD_LAZY), *near = load("./libnear.so", RTLD_LAZY);
+
+	shut(root);
+	eq(call(near, "near_value"), 11);
+	shut(near);
+	traced("near:22");
+}
+
 static void patch_number(const char *path, const char *from, int number)
 {
 	static char buf[65536];
