@@ -56,7 +56,7 @@ execute() {
 # opened; without the header, any image will do.
 active() {
 	cat "$dir"/stats/s.* 2>/dev/null >"$dir/opened.all" || :
-	sed -n 's/^dlrs: statistics: *\([0-9.]* *\)\{5\}\(\/.*\)/\2/p' \
+	sed -n 's/^dlrs: statistics: *\([0-9][0-9.]* *\)\{5\}\([^ ].*\)/\2/p' \
 		"$dir/opened.all" | sort -u >"$dir/opened"
 	if ! [ -s "$dir/opened" ]; then
 		echo "    the preload was not active: libdlrs names no image it opened"

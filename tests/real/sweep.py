@@ -4,7 +4,8 @@
 # The sweep: every shared library of the system is opened with dlopen in a
 # process of its own, once on the host's loader and once with libdlrs
 # preloaded.  Both must do the same: succeed or fail, with the same kind of
-# message, leave the same images in the process, and end with the same status.
+# message, have the same images in the process then (and, with --close, after a
+# dlclose), and end with the same status.
 # Where a difference is wanted, WANTED says which and why.
 #
 #   sweep.py [--lib LIBDLRS] [--deep] [--close] [--seconds N] [--verbose] [PATH...]
@@ -61,23 +62,25 @@ SKIPPED = [
 ]
 
 # Libraries of which a process can hold only one, the host's: libdlrs hands
-# them to the real dlopen.
+# them to the real dlopen, for good, so they stay after a dlclose.
 HOST_ONLY = (r"/(ld-linux[^/]*|ld-[0-9.]+|ld-musl[^/]*|libc|libm|libpthread|libdl|librt|libutil|libanl|libresolv|"
              r"libnsl|libnss_[a-z]+|libthread_db|libc_malloc_debug|libBrokenLocale|libmvec|libgcc_s|"
              r"libSegFault|libcrypt)[.-]")
 
 
-class Result(collections.namedtuple("Result", "outcome kind message images status closed stats")):
+class Result(collections.namedtuple("Result", "outcome kind message images status closed left stats")):
     """What one process reported."""
 
     def facts(self):
-        return self.outcome, self.kind, self.images, self.status, self.closed
+        return self.outcome, self.kind, self.images, self.status, self.closed, self.left
 
 
 def wanted(path, host, ours):
     """The reason why this difference is wanted, or None."""
     if host.kind == "static TLS" and ours.outcome == "opened":
         return "static TLS: the host has no room left, libdlrs brings some"
+    if re.search(r"/ld-linux[^/]*$", path) and set(ours.images) == set(host.images):
+        return "the dynamic linker: the host maps a second copy of it, libdlrs finds the one at work"
     if ours.kind == "exec stack" and host.outcome == "opened" and wants_exec_stack(path, host.images):
         return "executable stack: refused, as glibc does since 2.41"
     return None
@@ -200,7 +203,7 @@ class Sweep:
     @staticmethod
     def parse(out, status, lib, stats):
         outcome, kind, message, closed = "no report", None, "", None
-        images = []
+        images, left = [], []
         for line in out.splitlines():
             word, _, rest = line.partition(" ")
             if line == "opened":
@@ -208,13 +211,16 @@ class Sweep:
             elif word == "error" and outcome == "no report":
                 outcome, message = "refused", rest
                 kind = kind_of(rest)
-            elif word == "image":
+            elif word in ("image", "left"):
                 real = os.path.realpath(rest)
                 if not lib or real != os.path.realpath(lib):
-                    images.append(real)
+                    if word == "image":
+                        images.append(real)
+                    elif not re.search(HOST_ONLY, real):
+                        left.append(real)
             elif line in ("closed", "not closed"):
                 closed = line
-        return Result(outcome, kind, message, tuple(sorted(images)), status, closed, stats)
+        return Result(outcome, kind, message, tuple(sorted(images)), status, closed, tuple(sorted(left)), stats)
 
     def compare(self, path):
         """(verdict, detail) for one library."""
@@ -244,9 +250,11 @@ class Sweep:
         if host.facts()[:2] != ours.facts()[:2] or host.status != ours.status:
             return (f"host: {host.outcome} {host.message or ''} (status {host.status}); "
                     f"libdlrs: {ours.outcome} {ours.message or ''} (status {ours.status})")
-        if host.images != ours.images:
-            a, b = collections.Counter(host.images), collections.Counter(ours.images)
-            return f"images only on the host: {sorted((a - b).elements())}, only on libdlrs: {sorted((b - a).elements())}"
+        for what, a, b in (("open", host.images, ours.images), ("left after dlclose", host.left, ours.left)):
+            if a != b:
+                a, b = collections.Counter(a), collections.Counter(b)
+                return (f"images {what}: only on the host {sorted((a - b).elements())}, "
+                        f"only on libdlrs {sorted((b - a).elements())}")
         return f"dlclose: host {host.closed}, libdlrs {ours.closed}"
 
 

@@ -5,7 +5,8 @@
 //   error <dlerror>        it failed, or
 //   opened                 it succeeded;
 //   image <path>           for each image there is then (dl_iterate_phdr)
-//   closed | not closed    what dlclose said, if asked for
+//   closed | not closed    what dlclose said, if asked for;
+//   left <path>            for each image that is left after that.
 // The process then ends by returning from main, so destructors run.
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -16,9 +17,8 @@
 static int print(struct dl_phdr_info *info, size_t size, void *data)
 {
 	(void)size;
-	(void)data;
 	if (info->dlpi_name && info->dlpi_name[0] == '/')
-		printf("image %s\n", info->dlpi_name);
+		printf("%s %s\n", (const char *)data, info->dlpi_name);
 	return 0;
 }
 
@@ -29,9 +29,11 @@ int main(int argc, char **argv)
 		printf("error %s\n", dlerror());
 	} else {
 		printf("opened\n");
-		dl_iterate_phdr(print, NULL);
-		if (argc > 2 && !strcmp(argv[2], "close"))
+		dl_iterate_phdr(print, (void *)"image");
+		if (argc > 2 && !strcmp(argv[2], "close")) {
 			printf(dlclose(h) ? "not closed\n" : "closed\n");
+			dl_iterate_phdr(print, (void *)"left");
+		}
 	}
 	fflush(stdout);
 	return 0;
