@@ -56,6 +56,7 @@ START_TEST(retired_blocks)
 	used = arena_used();
 	epoch_retire(NULL);
 	epoch_retire(arena_alloc(100));
+	epoch_collect();
 	ck_assert_uint_eq(arena_used(), used);
 	t = epoch_enter();
 	for (int i = 0; i < 10; i++)
