@@ -7,7 +7,10 @@
 
 #include <memory>
 
-Refused::Refused(int code) : std::runtime_error("refused with code " + std::to_string(code)), code_(code) {}
+Refused::Refused(int code)
+    : std::runtime_error("refused with code " + std::to_string(code)), code_(code)
+{
+}
 
 int Refused::code() const
 {

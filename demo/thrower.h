@@ -8,20 +8,27 @@
 #include <stdexcept>
 #include <string>
 
-class Refused : public std::runtime_error {
-public:
+class Refused : public std::runtime_error
+{
+      public:
 	explicit Refused(int code);
 	int code() const;
 
-private:
+      private:
 	int code_;
 };
 
 struct Guard {
 	static std::atomic<int> alive;
-	Guard() { alive++; }
+	Guard()
+	{
+		alive++;
+	}
 	Guard(const Guard &) = delete;
-	~Guard() { alive--; }
+	~Guard()
+	{
+		alive--;
+	}
 };
 
 // Throws Refused from as many frames down as asked for.

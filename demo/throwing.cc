@@ -13,16 +13,21 @@
 #include <algorithm>
 #include <vector>
 
-namespace {
+namespace
+{
 
 // A Python exception is set; this carries it through C++ frames.
-struct PythonError {};
+struct PythonError {
+};
 
 std::atomic<int> threads_gone;
 
 struct Mine {
 	std::vector<long> numbers;
-	~Mine() { threads_gone++; }
+	~Mine()
+	{
+		threads_gone++;
+	}
 };
 thread_local Mine mine;
 thread_local long plain_count = 100;
@@ -92,14 +97,22 @@ PyObject *gone(PyObject *, PyObject *)
 }
 
 PyMethodDef methods[] = {
-	{ "refuse", refuse, METH_VARARGS, "throw in a library below and raise ValueError" },
-	{ "sorted", sorted, METH_VARARGS, "std::sort with a comparison in Python" },
-	{ "remember", remember, METH_VARARGS, "remember a number in this thread" },
-	{ "gone", gone, METH_NOARGS, "how many threads that remembered have ended" },
-	{ nullptr, nullptr, 0, nullptr },
+	{"refuse", refuse, METH_VARARGS, "throw in a library below and raise ValueError"},
+	{"sorted", sorted, METH_VARARGS, "std::sort with a comparison in Python"},
+	{"remember", remember, METH_VARARGS, "remember a number in this thread"},
+	{"gone", gone, METH_NOARGS, "how many threads that remembered have ended"},
+	{nullptr, nullptr, 0, nullptr},
 };
 
-PyModuleDef module = { PyModuleDef_HEAD_INIT, "throwing", nullptr, -1, methods, nullptr, nullptr, nullptr, nullptr };
+PyModuleDef module = {PyModuleDef_HEAD_INIT,
+		      "throwing",
+		      nullptr,
+		      -1,
+		      methods,
+		      nullptr,
+		      nullptr,
+		      nullptr,
+		      nullptr};
 
 } // namespace
 

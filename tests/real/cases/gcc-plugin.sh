@@ -18,14 +18,17 @@ cat >count.cc <<'EOF'
 #include "gimple.h"
 #include "gimple-iterator.h"
 int plugin_is_GPL_compatible;
-static const pass_data data = { GIMPLE_PASS, "count", OPTGROUP_NONE, TV_NONE, PROP_cfg, 0, 0, 0, 0 };
+static const pass_data data = {GIMPLE_PASS, "count", OPTGROUP_NONE, TV_NONE, PROP_cfg, 0, 0, 0, 0};
 struct count_pass : gimple_opt_pass {
-	count_pass(gcc::context *c) : gimple_opt_pass(data, c) {}
+	count_pass(gcc::context *c) : gimple_opt_pass(data, c)
+	{
+	}
 	unsigned execute(function *f) override
 	{
 		int blocks = 0, calls = 0;
 		basic_block bb;
-		FOR_EACH_BB_FN (bb, f) {
+		FOR_EACH_BB_FN(bb, f)
+		{
 			blocks++;
 			for (auto i = gsi_start_bb(bb); !gsi_end_p(i); gsi_next(&i))
 				calls += is_gimple_call(gsi_stmt(i));
@@ -38,7 +41,7 @@ int plugin_init(plugin_name_args *info, plugin_gcc_version *v)
 {
 	if (!plugin_default_version_check(v, &gcc_version))
 		return 1;
-	register_pass_info r = { new count_pass(g), "cfg", 1, PASS_POS_INSERT_AFTER };
+	register_pass_info r = {new count_pass(g), "cfg", 1, PASS_POS_INSERT_AFTER};
 	register_callback(info->base_name, PLUGIN_PASS_MANAGER_SETUP, NULL, &r);
 	return 0;
 }

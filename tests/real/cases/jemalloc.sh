@@ -50,7 +50,7 @@ static void *old(void *arg)
 	pthread_barrier_wait(&ready);
 	return alloc ? (void *)count() : NULL;
 }
-static void *new(void *arg)
+static void *new (void *arg)
 {
 	return (void *)count();
 }

@@ -10,32 +10,87 @@ for m in mbstring xml sqlite3 curl gd intl gmp bcmath zip; do
 done
 cat >work.php <<'EOF'
 <?php
-$ext = get_loaded_extensions(); sort($ext); echo implode(" ", $ext), "\n";
-foreach ($ext as $e) { $r = new ReflectionExtension($e); echo $e, " ", count($r->getFunctions()), " ", count($r->getClasses()), "\n"; }
-echo mb_strtoupper("straße é"), " ", mb_convert_case("été", MB_CASE_TITLE), " ", bin2hex(mb_convert_encoding("あ", "SJIS", "UTF-8")), "\n";
-$d = new DOMDocument; $d->loadXML("<a><b c='1'>t</b><b c='2'/></a>");
-foreach ((new DOMXPath($d))->query("//b/@c") as $n) echo $n->value, " "; echo "\n";
-$x = new XSLTProcessor; 
-libxml_use_internal_errors(true); var_dump((new DOMDocument)->loadXML("<a>")); echo count(libxml_get_errors()), "\n";
-$s = simplexml_load_string("<r><i>5</i></r>"); echo $s->i + 1, "\n";
-$db = new SQLite3(":memory:"); $db->exec("create table t(a, b)"); for ($i = 0; $i < 50; $i++) $db->exec("insert into t values($i, $i*$i)");
-$db->createFunction("php_rev", "strrev"); echo $db->querySingle("select sum(b) || php_rev('abc') from t"), "\n";
-$p = new PDO("sqlite::memory:"); echo $p->query("select 6*7")->fetchColumn(), "\n";
-try { $p->query("nonsense"); } catch (PDOException $e) { echo get_class($e), " ", $e->getMessage(), "\n"; }
-echo curl_version()["version_number"] > 0 ? "curl\n" : "";
-file_put_contents("f.txt", "by curl\n"); $c = curl_init("file://" . getcwd() . "/f.txt"); curl_exec($c);
-$im = imagecreatetruecolor(64, 64); imagefilledellipse($im, 32, 32, 40, 30, imagecolorallocate($im, 255, 99, 7));
-ob_start(); imagepng($im); $png = ob_get_clean(); echo strlen($png), " ", md5($png), "\n"; $back = imagecreatefromstring($png); echo imagecolorat($back, 32, 32), "\n";
-ob_start(); imagejpeg($im); echo "jpeg ", md5(ob_get_clean()), "\n"; ob_start(); imagewebp($im); echo "webp ", strlen(ob_get_clean()) > 50, "\n";
-$nf = new NumberFormatter("de_DE", NumberFormatter::DECIMAL); echo $nf->format(1234567.891), "\n"; 
-$coll = new Collator("sv_SE"); $l = ["zebra", "ärlig", "åka", "orm"]; $coll->sort($l); echo implode(" ", $l), "\n";
-echo Normalizer::normalize("e\u{301}") === "é" ? "nfc" : "no", " ", transliterator_transliterate("Any-Latin; Latin-ASCII", "Ελλάδα"), "\n";
-echo gmp_strval(gmp_pow(3, 100)), " ", bcdiv("1", "7", 30), "\n";
-$z = new ZipArchive; $z->open("a.zip", ZipArchive::CREATE); $z->addFromString("x", "zipped"); $z->close(); $z->open("a.zip"); echo $z->getFromName("x"), "\n";
-echo hash("sha256", "abc"), " ", strlen(gzcompress(str_repeat("x", 999))), " ", json_encode(["a" => [1, null, "é"]]), "\n";
-if (class_exists("FFI")) { $f = FFI::cdef("double cbrt(double); int printf(const char *, ...);", "libm.so.6"); echo $f->cbrt(27.0), "\n"; }
+$ext = get_loaded_extensions();
+sort($ext);
+foreach ($ext as $e) {
+	$r = new ReflectionExtension($e);
+	echo $e, " ", count($r->getFunctions()), " ", count($r->getClasses()), "\n";
+}
+
+echo mb_strtoupper("straße é"), " ", mb_convert_case("été", MB_CASE_TITLE), "\n";
+echo bin2hex(mb_convert_encoding("あ", "SJIS", "UTF-8")), "\n";
 echo iconv("UTF-8", "KOI8-R//TRANSLIT", "мир") === "\xcd\xc9\xd2" ? "iconv" : "no", "\n";
-$a = openssl_encrypt("text", "aes-256-cbc", str_repeat("k", 32), 0, str_repeat("i", 16)); echo $a, "\n";
-if (function_exists("pcntl_fork")) { $pid = pcntl_fork(); if (!$pid) { exit(7); } pcntl_waitpid($pid, $st); echo pcntl_wexitstatus($st), "\n"; }
+
+$d = new DOMDocument;
+$d->loadXML("<a><b c='1'>t</b><b c='2'/></a>");
+foreach ((new DOMXPath($d))->query("//b/@c") as $n) {
+	echo $n->value, "\n";
+}
+libxml_use_internal_errors(true);
+var_dump((new DOMDocument)->loadXML("<a>"));
+echo count(libxml_get_errors()), "\n";
+echo simplexml_load_string("<r><i>5</i></r>")->i + 1, "\n";
+
+$db = new SQLite3(":memory:");
+$db->exec("create table t(a, b)");
+for ($i = 0; $i < 50; $i++) {
+	$db->exec("insert into t values($i, $i*$i)");
+}
+$db->createFunction("php_rev", "strrev");
+echo $db->querySingle("select sum(b) || php_rev('abc') from t"), "\n";
+$p = new PDO("sqlite::memory:");
+echo $p->query("select 6*7")->fetchColumn(), "\n";
+try {
+	$p->query("nonsense");
+} catch (PDOException $e) {
+	echo get_class($e), " ", $e->getMessage(), "\n";
+}
+
+file_put_contents("f.txt", "by curl\n");
+curl_exec(curl_init("file://" . getcwd() . "/f.txt"));
+
+function image($im, $write)
+{
+	ob_start();
+	$write($im);
+	return ob_get_clean();
+}
+$im = imagecreatetruecolor(64, 64);
+imagefilledellipse($im, 32, 32, 40, 30, imagecolorallocate($im, 255, 99, 7));
+foreach (["imagepng", "imagejpeg", "imagewebp", "imagegif"] as $write) {
+	$data = image($im, $write);
+	echo $write, " ", md5($data), " ", imagecolorat(imagecreatefromstring($data), 32, 32), "\n";
+}
+
+echo (new NumberFormatter("de_DE", NumberFormatter::DECIMAL))->format(1234567.891), "\n";
+$words = ["zebra", "ärlig", "åka", "orm"];
+(new Collator("sv_SE"))->sort($words);
+echo implode(" ", $words), "\n";
+echo Normalizer::normalize("e\u{301}") === "é" ? "nfc" : "no", "\n";
+echo transliterator_transliterate("Any-Latin; Latin-ASCII", "Ελλάδα"), "\n";
+echo gmp_strval(gmp_pow(3, 100)), " ", bcdiv("1", "7", 30), "\n";
+
+$z = new ZipArchive;
+$z->open("a.zip", ZipArchive::CREATE);
+$z->addFromString("x", "zipped");
+$z->close();
+$z->open("a.zip");
+echo $z->getFromName("x"), "\n";
+echo hash("sha256", "abc"), " ", strlen(gzcompress(str_repeat("x", 999))), "\n";
+echo openssl_encrypt("text", "aes-256-cbc", str_repeat("k", 32), 0, str_repeat("i", 16)), "\n";
+if (class_exists("FFI")) {
+	echo FFI::cdef("double cbrt(double);", "libm.so.6")->cbrt(27.0), "\n";
+	try {
+		FFI::cdef("int f(void);", "/nonexistent.so");
+	} catch (FFI\Exception $e) {
+		echo $e->getMessage(), "\n";
+	}
+}
+$pid = pcntl_fork();
+if (!$pid) {
+	exit(7);
+}
+pcntl_waitpid($pid, $st);
+echo pcntl_wexitstatus($st), "\n";
 EOF
 under php -d opcache.enable_cli=1 work.php

@@ -22,8 +22,14 @@ static void rot(sqlite3_context *c, int n, sqlite3_value **v)
 	calls++;
 	sqlite3_result_text(c, out, -1, sqlite3_free);
 }
-static void ncalls(sqlite3_context *c, int n, sqlite3_value **v) { sqlite3_result_int(c, calls); }
-struct geo { double sum; int n; };
+static void ncalls(sqlite3_context *c, int n, sqlite3_value **v)
+{
+	sqlite3_result_int(c, calls);
+}
+struct geo {
+	double sum;
+	int n;
+};
 static void step(sqlite3_context *c, int n, sqlite3_value **v)
 {
 	struct geo *g = sqlite3_aggregate_context(c, sizeof *g);

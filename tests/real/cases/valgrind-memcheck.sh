@@ -16,14 +16,20 @@ cat >plug.cc <<'EOF'
 #include <string>
 #include <vector>
 struct Mine {
-	std::unique_ptr<std::string> s = std::make_unique<std::string>("thread local, and too long to be stored inline");
-	~Mine() { s->clear(); }
+	std::unique_ptr<std::string> s =
+		std::make_unique<std::string>("thread local, and too long to be stored inline");
+	~Mine()
+	{
+		s->clear();
+	}
 };
 static thread_local Mine mine;
 static thread_local char zeros[3000];
 static thread_local long data = 42;
-static std::map<int, std::string> table{ { 1, "one" }, { 2, "two" } };
-struct Failed : std::runtime_error { using runtime_error::runtime_error; };
+static std::map<int, std::string> table{{1, "one"}, {2, "two"}};
+struct Failed : std::runtime_error {
+	using runtime_error::runtime_error;
+};
 extern "C" long work(int n)
 {
 	std::ostringstream o;
@@ -42,7 +48,10 @@ extern "C" long work(int n)
 	}
 	return 0;
 }
-extern "C" void thrower(void) { throw Failed("into the program"); }
+extern "C" void thrower(void)
+{
+	throw Failed("into the program");
+}
 EOF
 cat >main.cc <<'EOF'
 #include <dlfcn.h>
@@ -50,7 +59,10 @@ cat >main.cc <<'EOF'
 #include <cstdio>
 #include <exception>
 static long (*work)(int);
-static void *run(void *arg) { return (void *)work((int)(long)arg); }
+static void *run(void *arg)
+{
+	return (void *)work((int)(long)arg);
+}
 int main()
 {
 	long sum = 0;
