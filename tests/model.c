@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "arch/arch.h"
+#include "loader/tls.h"
 
 __thread char arch_model_tcb[ARCH_TCB_GAP];
 
@@ -18,6 +19,10 @@ static uintptr_t unset(uintptr_t resolver, uint64_t hwcap)
 }
 
 uintptr_t (*arch_model_ifunc)(uintptr_t resolver, uint64_t hwcap) = unset;
+
+/* What tramp.S of a CPU has for tls.c. */
+void *(*tls_host_get_addr)(struct tls_index *);
+const size_t arch_tls_own_offset = 0;
 
 /* Model code is never run, so nobody arrives here. */
 void arch_lazy_entry(void)

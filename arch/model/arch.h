@@ -28,7 +28,9 @@
 #define ARCH_TP_BIAS 0x7000
 #define ARCH_GOT_IMAGE 1
 #define ARCH_GOT_ENTRY 2
+#define ARCH_LDCACHE_FLAGS 0x7f03
 #define ARCH_HWCAPS_MAX 2
+#define ARCH_LEGACY_HWCAPS_MAX 1
 
 enum arch_model_reloc {
 	R_MODEL_NONE = 0,	/* nothing */
@@ -120,6 +122,12 @@ static inline unsigned arch_hwcaps(const char **names)
 	names[0] = "model-v3";
 	names[1] = "model-v2";
 	return 2;
+}
+
+static inline unsigned arch_legacy_hwcaps(const char **names)
+{
+	names[0] = "model";
+	return 1;
 }
 
 #endif
