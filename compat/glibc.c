@@ -16,6 +16,54 @@
 #include "../loader/text.h"
 
 #include <dlfcn.h>
+#include <stdatomic.h>
+
+/* --- walks ------------------------------------------------------------------------------------------ */
+
+enum { WALKERS = 64 };
+
+static _Atomic(char *) walker[WALKERS]; /* thread pointers of those inside; more than these are not known */
+static bool walk_stuck;
+
+static bool enter_walk(char *tp, unsigned *at)
+{
+	for (*at = 0; *at < WALKERS; ++*at) {
+		char *none = NULL;
+
+		/* Relaxed: read by host_fork_child only, in the forking thread or a copy of it. */
+		if (atomic_compare_exchange_strong_explicit(&walker[*at], &none, tp,
+							    memory_order_relaxed, memory_order_relaxed))
+			return true;
+	}
+	return false;
+}
+
+int host_walk(int (*each)(struct dl_phdr_info *, size_t, void *), void *arg)
+{
+	unsigned at;
+	bool entered;
+	int r;
+
+	if (walk_stuck)
+		return HOST_NO_WALK;
+	entered = enter_walk(arch_tp(), &at);
+	r = host.real.dl_iterate_phdr(each, arg);
+	if (entered)
+		atomic_store_explicit(&walker[at], NULL, memory_order_relaxed);
+	return r;
+}
+
+void host_fork_child(void)
+{
+	for (unsigned i = 0; i < WALKERS; i++) {
+		char *tp = atomic_load_explicit(&walker[i], memory_order_relaxed);
+
+		if (!tp || tp == arch_tp())
+			continue;
+		walk_stuck = true;
+		atomic_store_explicit(&walker[i], NULL, memory_order_relaxed);
+	}
+}
 
 /* --- the list of images ---------------------------------------------------------------------------- */
 
@@ -81,7 +129,7 @@ void host_modules(bool (*each)(const struct host_module *, void *), void *arg)
 {
 	struct modules w = {each, arg, host.main};
 
-	host.real.dl_iterate_phdr(walk, &w);
+	host_walk(walk, &w);
 	load_libdl();
 	host_find_late();
 }
@@ -99,7 +147,7 @@ uint64_t host_generation(void)
 {
 	uint64_t generation = 0;
 
-	host.real.dl_iterate_phdr(first, &generation);
+	host_walk(first, &generation);
 	return generation;
 }
 
@@ -160,7 +208,9 @@ struct link_map *host_open(const char *name, char *text, size_t len)
 	struct link_map *m = NULL;
 	const char *why = "libc has no dlopen";
 
-	if (host.real.dlopen) {
+	if (walk_stuck) {
+		why = "libc's loader is locked by a thread that fork did not copy";
+	} else if (host.real.dlopen) {
 		m = host.real.dlopen(name, RTLD_NOW | RTLD_LOCAL);
 		if (!m)
 			why = host.real.dlerror();
@@ -173,7 +223,7 @@ struct link_map *host_open(const char *name, char *text, size_t len)
 
 bool host_pin(const char *path)
 {
-	return path[0] && host.real.dlopen && host.real.dlopen(path, RTLD_LAZY | RTLD_NOLOAD);
+	return path[0] && !walk_stuck && host.real.dlopen && host.real.dlopen(path, RTLD_LAZY | RTLD_NOLOAD);
 }
 
 /* --- thread-local storage -------------------------------------------------------------------------- */

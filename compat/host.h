@@ -109,6 +109,15 @@ struct host_module {
  */
 void host_modules(bool (*each)(const struct host_module *, void *), void *arg);
 
+/*
+ * libc's dl_iterate_phdr.  All of our calls of it go through here: a child forked while another thread is
+ * inside would wait for libc's lock for ever, so there it answers HOST_NO_WALK, and host_open fails.
+ * UNLOCKED.
+ */
+enum { HOST_NO_WALK = -4096 };
+int host_walk(int (*each)(struct dl_phdr_info *, size_t, void *), void *arg);
+void host_fork_child(void);
+
 /* Changes whenever libc loads or unloads something: adds in the high, subs in the low half.  UNLOCKED. */
 uint64_t host_generation(void);
 

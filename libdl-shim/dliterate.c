@@ -15,6 +15,7 @@
 #include "../compat/host.h"
 #include "../loader/epoch.h"
 #include "../loader/find.h"
+#include "../loader/registry.h"
 #include "../loader/text.h"
 #include "../loader/tls.h"
 
@@ -78,23 +79,58 @@ static int show(struct walk *w, struct image *im)
 	return w->each(&info.i, w->size, w->arg);
 }
 
+/*
+ * Ours.  The callback may close libraries, even the one shown: then the walk takes the snapshot anew and
+ * goes on after the last one's birth.
+ */
+static int show_ours(struct walk *w)
+{
+	struct thread *t = tls_thread_known();
+	struct epoch_walks *own = t ? &t->walks : NULL;
+	unsigned token = epoch_walk(own);
+	unsigned long lost = own ? own->lost : 0, last = 0;
+	struct find_walk at;
+	struct image *im;
+	int r = 0;
+
+	find_walk(&at);
+	while (!r && (im = find_walk_next(&at))) {
+		if (im->birth <= last)
+			continue;
+		last = im->birth;
+		r = show(w, im);
+		if (own && own->lost != lost) {
+			lost = own->lost;
+			find_walk(&at);
+		}
+	}
+	epoch_walked(own, token);
+	return r;
+}
+
+/* libc's as we know them, where libc cannot be asked; nothing comes or goes there any more. */
+static int show_adopted(struct walk *w)
+{
+	int r = 0;
+
+	for (struct image *im = registry.base.first; im && !r; im = im->next)
+		if (im->host)
+			r = show(w, im);
+	return r;
+}
+
 int dl_iterate_phdr(phdr_callback *each, void *arg)
 {
 	struct walk w = {.each = each, .arg = arg, .size = sizeof(struct dl_phdr_info)};
-	struct image *im;
-	unsigned token;
-	int r = 0;
+	int r;
 
 	if (!door_ready())
 		return 0;
-	token = epoch_enter();
-	find_walk(&w.own);
-	if (host.real.dl_iterate_phdr)
-		r = host.real.dl_iterate_phdr(show_host, &w);
-	while (!r && (im = find_walk_next(&w.own)))
-		r = show(&w, im);
-	epoch_leave(token);
-	return r;
+	find_walk(&w.own); /* the counters, the same for every image shown */
+	r = host_walk(show_host, &w);
+	if (r == HOST_NO_WALK)
+		r = show_adopted(&w);
+	return r ? r : show_ours(&w);
 }
 
 static void describe(const struct find_entry *e, struct image *im, struct host_find_object *out)

@@ -74,6 +74,12 @@ static bool attempt(struct load *ld, uintptr_t caller)
 	if (!ld->space)
 		ld->space = ld->caller->space;
 	ok = load_link(ld);
+	while (!ok && ld->want == LOAD_WAIT) {
+		ld->waited = !init_wait(ld->dying);
+		ld->want = LOAD_NOTHING;
+		diag_clear(ld->diag);
+		ok = load_link(ld);
+	}
 	door_leave();
 	return ok;
 }
@@ -184,7 +190,7 @@ DOOR void *dlmopen(Lmid_t id, const char *file, int mode)
 
 /* --- dlclose --------------------------------------------------------------------------------------- */
 
-static bool plan(void *handle, struct unload *u, struct diag *d)
+static bool drop(void *handle, struct diag *d)
 {
 	unsigned token = epoch_enter();
 	struct image *im = find_handle(handle);
@@ -193,30 +199,28 @@ static bool plan(void *handle, struct unload *u, struct diag *d)
 	epoch_leave(token);
 	if (gone)
 		return diag_set(d, DIAG_USAGE, "invalid handle: %p is not an open library", handle);
-	return unload_plan(im, u, d);
+	return unload_drop(im, d);
 }
 
 DOOR int dlclose(void *handle)
 {
 	struct diag d = {.kind = DIAG_NONE};
 	struct unload u;
-	bool ok;
+	bool ok, again = true;
 
 	if (!door_ready())
 		return -1;
 	door_no_error();
 	door_enter();
-	ok = plan(handle, &u, &d);
-	door_leave();
-	if (!ok) {
-		door_error(&d);
-		return -1;
+	ok = drop(handle, &d);
+	while (ok && again && unload_begin(&u)) {
+		door_leave();
+		unload_fini(&u);
+		door_enter();
+		again = unload_finish(&u);
 	}
-	if (!u.n)
-		return 0;
-	unload_fini(&u);
-	door_enter();
-	unload_finish(&u);
 	door_leave();
-	return 0;
+	if (!ok)
+		door_error(&d);
+	return ok ? 0 : -1;
 }

@@ -14,6 +14,7 @@
 #include "../include/dlrs.h"
 #include "../loader/epoch.h"
 #include "../loader/exit.h"
+#include "../loader/init.h"
 #include "../loader/lock.h"
 #include "../loader/registry.h"
 #include "../loader/stat.h"
@@ -42,8 +43,10 @@ static void in_parent(void)
 
 static void in_child(void)
 {
+	host_fork_child();
 	epoch_fork_child();
 	registry_fork_child();
+	init_fork_child();
 	tls_fork_child();
 	lock_fork_child();
 }

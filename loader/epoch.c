@@ -22,7 +22,7 @@
 #include "epoch.h"
 
 enum { STRIPE_BITS = 5, STRIPES = 1 << STRIPE_BITS };
-enum { SPINS = 100, YIELDS = 300 };
+enum { SPINS = 100, YIELDS = 300, TIDY = 64 };
 
 /* A token: parity, stripe, and the number of forks before it was given out. */
 enum { TOKEN_STRIPE = 1, TOKEN_FORKS = 1 + STRIPE_BITS };
@@ -41,6 +41,8 @@ static atomic_uint parity;    /* written by epoch_quiet under the loader lock */
 static atomic_uint forks;     /* written in a forked child */
 static atomic_bool fences;    /* readers must make their own barrier */
 static struct retired *limbo; /* the loader lock's */
+static unsigned nlimbo;
+static struct epoch_walks *ignored; /* the loader lock's */
 
 /* atomic_thread_fence by its older name: GCC refuses the new one under the thread sanitizer. */
 static void fence(void)
@@ -81,13 +83,40 @@ void epoch_leave(unsigned token)
 	atomic_fetch_sub_explicit(&stripes[s].inside[token & 1], 1, memory_order_release);
 }
 
+unsigned epoch_walk(struct epoch_walks *own)
+{
+	unsigned token = epoch_enter();
+
+	if (own)
+		own->inside[token & 1]++;
+	return token;
+}
+
+void epoch_walked(struct epoch_walks *own, unsigned token)
+{
+	if (own)
+		own->inside[token & 1]--;
+	epoch_leave(token);
+}
+
+void epoch_ignore(struct epoch_walks *own)
+{
+	ignored = own;
+}
+
+/* How many of those inside are this thread's own walks, which epoch_ignore named. */
+static unsigned own_walks(unsigned s, unsigned side)
+{
+	return ignored && s == stripe_of_thread() ? ignored->inside[side] : 0;
+}
+
 static bool drained(unsigned side, unsigned yields)
 {
 	for (unsigned s = 0; s < STRIPES; s++) {
-		unsigned turn = 0;
+		unsigned turn = 0, own = own_walks(s, side);
 
 		/* acquire; partners: the increment in epoch_enter, the decrement in epoch_leave */
-		while (atomic_load_explicit(&stripes[s].inside[side], memory_order_acquire)) {
+		while (atomic_load_explicit(&stripes[s].inside[side], memory_order_acquire) > own) {
 			if (turn++ >= SPINS + yields)
 				return false;
 			if (turn < SPINS)
@@ -122,6 +151,8 @@ static bool quiet(unsigned yields)
 		if (!drained(side, yields))
 			return false;
 	}
+	if (ignored && ignored->inside[0] + ignored->inside[1])
+		ignored->lost++;
 	return true;
 }
 
@@ -136,6 +167,7 @@ static void free_limbo(void)
 		struct retired *r = limbo;
 
 		limbo = r->next;
+		nlimbo--;
 		arena_free(r->p);
 		arena_free(r);
 	}
@@ -155,13 +187,19 @@ void epoch_retire(void *p)
 	}
 	*r = (struct retired){.next = limbo, .p = p};
 	limbo = r;
-	epoch_collect();
+	nlimbo++;
 }
 
 void epoch_collect(void)
 {
 	if (limbo && quiet(0))
 		free_limbo();
+}
+
+void epoch_tidy(void)
+{
+	if (nlimbo > TIDY)
+		epoch_collect();
 }
 
 void epoch_fork_child(void)

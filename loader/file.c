@@ -172,7 +172,7 @@ static bool check_load(const struct file *f, const elf_phdr *ph, struct diag *d)
 				f->path);
 	if ((ph->p_vaddr - ph->p_offset) & (align - 1))
 		return diag_set(d, DIAG_BAD_ELF,
-				"%s: ELF load command address/offset not properly aligned: %lx, %lx",
+				"%s: ELF load command address/offset not page-aligned: %lx, %lx",
 				f->path, (unsigned long)ph->p_vaddr, (unsigned long)ph->p_offset);
 	if (ph->p_filesz > ph->p_memsz)
 		return diag_set(d, DIAG_BAD_ELF, "%s: segment's file size %lx exceeds its memory size %lx",
@@ -220,11 +220,8 @@ bool file_headers(struct file *f, struct diag *d)
 	if (f->head_len < 0)
 		return diag_set(d, DIAG_IO, "%s: cannot read file data: %s", f->path,
 				host_errno_text((int)-f->head_len));
-	if ((size_t)f->head_len < sizeof f->eh) {
-		if (f->head_len >= SELFMAG && memcmp(f->head, ELFMAG, SELFMAG))
-			return diag_set(d, DIAG_BAD_ELF, "%s: invalid ELF header", f->path);
+	if ((size_t)f->head_len < sizeof f->eh)
 		return diag_set(d, DIAG_BAD_ELF, "%s: file too short", f->path);
-	}
 	memcpy(&f->eh, f->head, sizeof f->eh);
 	return check_ident(f, d) && check_ehdr(f, d) && read_phdrs(f, d) && check_phdrs(f, d);
 }

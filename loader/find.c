@@ -112,10 +112,11 @@ void find_walk(struct find_walk *w)
 	const struct snapshot *s = snapshot();
 
 	*w = (struct find_walk){.snapshot = s};
-	if (s) {
-		w->adds = s->adds;
-		w->subs = s->subs;
-	}
+	if (!s)
+		return;
+	/* Relaxed: the counters may run ahead of the snapshot, which only makes a cache look again. */
+	w->adds = atomic_load_explicit(source.adds, memory_order_relaxed);
+	w->subs = atomic_load_explicit(source.subs, memory_order_relaxed);
 }
 
 struct image *find_walk_next(struct find_walk *w)

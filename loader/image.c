@@ -199,7 +199,7 @@ bool image_origin(const struct image *im, char *out, size_t len)
 
 	if (im->origin)
 		return text_copy(out, len, im->origin) < len;
-	if (im->program) {
+	if (im->program && !*im->path) {
 		if (host_fs->realpath("/proc/self/exe", out, len) <= 0)
 			return false;
 	} else if (text_copy(out, len, im->path) >= len) {

@@ -79,6 +79,7 @@ struct image {
 	bool is_private; /* CUSTOM_NOT_REGISTER */
 	void *handle;	/* what dlopen returns: &link, or libc's link_map */
 	struct image *prev, *next; /* in the space, load order */
+	unsigned long birth;	   /* ours: counts up, so that a walk finds its place again */
 	struct image *file_chain;  /* in registry.c's table of files */
 	struct image_name *names;
 	bool seen;	/* host: libc still has it (registry_sync) */
@@ -123,7 +124,7 @@ struct image {
 
 	/* Life. */
 	_Atomic enum image_state state;
-	struct thread *init_owner; /* the thread that runs the constructors */
+	struct thread *owner; /* who runs its constructors or destructors now */
 	bool fini_due;	  /* constructors ran: destructors owed */
 	bool hooked;	  /* host: exit.c lent it a destructor */
 

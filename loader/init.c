@@ -63,32 +63,63 @@ static void construct(struct image *im)
 		im->ns_init = host_nanoseconds() - t;
 }
 
-/* Would waiting for im be waiting for ourselves?  Owners wait for one image each, at most. */
-static bool circular(const struct image *im, const struct thread *self)
+/* Would waiting for this thread be waiting for ourselves?  Each waits for one other, at most. */
+static bool circular(const struct thread *owner, const struct thread *self)
 {
-	for (unsigned i = 0; im && i < 1000; i++) {
-		if (im->init_owner == self)
+	for (unsigned i = 0; owner && i < 1000; i++) {
+		if (owner == self)
 			return true;
-		im = im->init_owner ? im->init_owner->waits : NULL;
+		/* Something was finished since it went to sleep: it will look again. */
+		if (owner->waits_since != finished.serial)
+			return false;
+		owner = owner->waits;
 	}
 	return false;
+}
+
+bool init_wait(const struct image *im)
+{
+	struct thread *self = tls_thread();
+
+	if (!self || !im->owner || circular(im->owner, self))
+		return false;
+	self->waits = im->owner;
+	self->waits_since = finished.serial;
+	lock_sleep(&finished);
+	self->waits = NULL;
+	return true;
+}
+
+void init_over(struct image *im)
+{
+	im->owner = NULL;
+	lock_wake_all(&finished);
 }
 
 /* True: the caller must construct it.  NEEDS_LOCK. */
 static bool claim(struct image *im, struct thread *self)
 {
-	while (state_of(im) == IMAGE_INITING && !circular(im, self)) {
-		if (self)
-			self->waits = im;
-		lock_sleep(&finished);
-		if (self)
-			self->waits = NULL;
-	}
+	while (state_of(im) == IMAGE_INITING && init_wait(im))
+		;
 	if (state_of(im) != IMAGE_COMMITTED)
 		return false;
-	im->init_owner = self;
+	im->owner = self;
 	atomic_store_explicit(&im->state, IMAGE_INITING, memory_order_relaxed);
 	return true;
+}
+
+void init_fork_child(void)
+{
+	struct thread *self = tls_thread_known();
+
+	for (struct space *sp = &registry.base; sp; sp = sp->next)
+		for (struct image *im = sp->first; im; im = im->next) {
+			if (!im->owner || im->owner == self)
+				continue;
+			im->owner = NULL;
+			if (state_of(im) == IMAGE_INITING)
+				atomic_store_explicit(&im->state, IMAGE_READY, memory_order_relaxed);
+		}
 }
 
 static void run(struct image *im)
@@ -98,7 +129,7 @@ static void run(struct image *im)
 
 	if (state_of(im) == IMAGE_READY)
 		return;
-	self = tls_thread();
+	self = tls_thread(); /* without memory nobody can wait for us, and finds it INITING */
 	lock_enter();
 	mine = claim(im, self);
 	lock_leave();
@@ -107,8 +138,7 @@ static void run(struct image *im)
 	construct(im);
 	lock_enter();
 	atomic_store_explicit(&im->state, IMAGE_READY, memory_order_relaxed);
-	im->init_owner = NULL;
-	lock_wake_all(&finished);
+	init_over(im);
 	lock_leave();
 }
 

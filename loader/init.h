@@ -11,6 +11,18 @@
 
 #include "image.h"
 
+/*
+ * Another thread runs im's constructors or destructors: sleeps until some such run is over (look again
+ * then).  False: nobody does, or the wait would close a circle; im is to be taken as it is.  NEEDS_LOCK.
+ */
+bool init_wait(const struct image *im);
+
+/* im's destructors have run. NEEDS_LOCK. */
+void init_over(struct image *im);
+
+/* In a forked child: threads that are not there will not finish what they ran. */
+void init_fork_child(void);
+
 /* Constructors of root's closure, dependencies first.  Takes and leaves the lock around each. */
 void init_run(struct image *root);
 

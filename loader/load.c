@@ -19,6 +19,7 @@
 
 #include "../compat/host.h"
 #include "arena.h"
+#include "epoch.h"
 #include "find.h"
 #include "lazy.h"
 #include "registry.h"
@@ -166,6 +167,18 @@ static struct image *use(struct load *ld, struct image *im)
 	return NULL;
 }
 
+/*
+ * Another thread runs the destructors of this very file: a second copy meanwhile would surprise it.  (The
+ * same thread, in such a destructor, gets its second copy.)
+ */
+static bool must_wait(struct load *ld, const struct file *f)
+{
+	if (ld->waited)
+		return false;
+	ld->dying = registry_dying(ld->space, f->dev, f->ino);
+	return ld->dying && ld->dying->owner && ld->dying->owner != tls_thread_known();
+}
+
 static struct image *open_file(struct load *ld, const struct reference *ref)
 {
 	struct search s = {.name = ref->name,
@@ -192,6 +205,8 @@ static struct image *open_file(struct load *ld, const struct reference *ref)
 			im = use(ld, im);
 	} else if (!ref->from && (ld->mode & NOLOAD)) {
 		ld->not_loaded = true;
+	} else if (!is_private && must_wait(ld, &f)) {
+		want(ld, LOAD_WAIT, s.path);
 	} else if (host_only(text_base(s.path)) && !ld->host_tried) {
 		/* libc's family and libgcc_s come from libc's own dlopen */
 		want(ld, LOAD_HOST_OPEN, s.path);
@@ -496,6 +511,8 @@ static void commit(struct load *ld)
 {
 	struct image *root = ld->root;
 
+	if (ld->nfresh)
+		root->caller = NULL; /* what it opens later does not inherit this caller's RPATH */
 	for (unsigned i = 0; i < ld->nfresh; i++) {
 		struct image *im = ld->fresh[i];
 
@@ -503,7 +520,6 @@ static void commit(struct load *ld)
 			im->pinned = true;
 		if (im->tls.memsz)
 			tls_commit(im);
-		im->caller = NULL;
 		set_state(im, IMAGE_COMMITTED);
 		registry_add(im);
 	}
@@ -562,7 +578,7 @@ static bool reopen(struct load *ld)
 		return true;
 	}
 	if (root->host) {
-		if (!registry_host_search(root))
+		if (!registry_search(root))
 			return diag_no_memory(ld->diag, root->path);
 		opened(ld);
 		return true;
@@ -605,6 +621,7 @@ bool load_link(struct load *ld)
 	running = true;
 	ok = link(ld);
 	running = false;
+	epoch_tidy();
 	arena_free(ld->fresh);
 	arena_free(ld->chains);
 	ld->fresh = NULL;

@@ -13,8 +13,10 @@
 #include "scope.h"
 #include "search.h"
 
-/* What the host must do, without our lock, before the load can be tried again. */
-enum load_want { LOAD_NOTHING, LOAD_HOST_OPEN, LOAD_HOST_PIN };
+/* What must happen, without our lock, before the load can be tried again: libc shall open or pin
+ * want_name, or another thread shall finish closing `dying`.
+ */
+enum load_want { LOAD_NOTHING, LOAD_HOST_OPEN, LOAD_HOST_PIN, LOAD_WAIT };
 
 struct load {
 	/* in */
@@ -26,7 +28,9 @@ struct load {
 	struct image *root;
 	enum load_want want;
 	char want_name[SEARCH_PATH_MAX];
+	struct image *dying;
 	bool not_loaded; /* RTLD_NOLOAD and it is not: no error */
+	bool waited;	 /* in: waiting for `dying` would close a circle */
 	bool host_tried; /* in: libc does not have it either, go on without */
 	/* own */
 	struct image **fresh; /* new images, breadth first */

@@ -136,6 +136,14 @@ struct image *registry_by_file(struct space *sp, uint64_t dev, uint64_t ino)
 	return NULL;
 }
 
+struct image *registry_dying(struct space *sp, uint64_t dev, uint64_t ino)
+{
+	for (struct image *im = *file_bucket(ino); im; im = im->file_chain)
+		if (im->ino == ino && im->dev == dev && im->space == sp && !alive(im))
+			return im;
+	return NULL;
+}
+
 /* --- lists ----------------------------------------------------------------------------------------- */
 
 void registry_add(struct image *im)
@@ -157,7 +165,7 @@ void registry_add(struct image *im)
 	if (im->prev && !im->prev->host)
 		im->prev->link.l_next = &im->link;
 	/* Relaxed: read together with the snapshot, which is published after it with release. */
-	atomic_fetch_add_explicit(&registry.adds, 1, memory_order_relaxed);
+	im->birth = 1 + atomic_fetch_add_explicit(&registry.adds, 1, memory_order_relaxed);
 }
 
 void registry_remove(struct image *im)
@@ -181,6 +189,29 @@ void registry_remove(struct image *im)
 void registry_forget(struct image *im)
 {
 	forget_names(im);
+}
+
+bool registry_search(struct image *im)
+{
+	struct scope_list *list;
+
+	if (atomic_load_explicit(&im->search, memory_order_relaxed))
+		return true;
+	list = scope_list_new(registry.nimage);
+	if (!list)
+		return false;
+	list->im[0] = im;
+	list->n = 1;
+	for (unsigned i = 0; i < list->n; i++) {
+		struct image *at = list->im[i];
+
+		for (unsigned k = 0; k < at->nneeded; k++)
+			if (!scope_contains(list, at->needed[k]))
+				list->im[list->n++] = at->needed[k];
+	}
+	/* Release: partner is the acquire in the dlsym door. */
+	atomic_store_explicit(&im->search, list, memory_order_release);
+	return true;
 }
 
 struct space *registry_space(long id)
@@ -240,29 +271,6 @@ static bool link_needed(struct image *im)
 		im->needed[im->nneeded++] = to;
 		im->order[im->norder++] = to;
 	}
-	return true;
-}
-
-bool registry_host_search(struct image *im)
-{
-	struct scope_list *list;
-
-	if (atomic_load_explicit(&im->search, memory_order_relaxed))
-		return true;
-	list = scope_list_new(registry.nimage);
-	if (!list)
-		return false;
-	list->im[0] = im;
-	list->n = 1;
-	for (unsigned i = 0; i < list->n; i++) {
-		struct image *at = list->im[i];
-
-		for (unsigned k = 0; k < at->nneeded; k++)
-			if (!scope_contains(list, at->needed[k]))
-				list->im[list->n++] = at->needed[k];
-	}
-	/* Release: partner is the acquire in the dlsym door. */
-	atomic_store_explicit(&im->search, list, memory_order_release);
 	return true;
 }
 

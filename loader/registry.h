@@ -33,6 +33,9 @@ void registry_fork_child(void); /* the thread that synced may not exist here */
 struct image *registry_by_name(struct space *sp, const char *name);
 struct image *registry_by_file(struct space *sp, uint64_t dev, uint64_t ino);
 
+/* One of that file whose destructors run just now. */
+struct image *registry_dying(struct space *sp, uint64_t dev, uint64_t ino);
+
 bool registry_name(struct image *im, const char *name); /* one more name; false: no memory */
 void registry_add(struct image *im);			/* commit: into its space's list, visible to by_file */
 void registry_remove(struct image *im);			/* from lists and tables */
@@ -42,7 +45,7 @@ struct space *registry_space(long id); /* NULL: no such namespace */
 struct space *registry_space_new(void);
 void registry_space_free(struct space *sp); /* an empty one, not base */
 
-/* A host image's own closure for dlsym(handle); built on first use.  False: no memory. */
-bool registry_host_search(struct image *im);
+/* An image's own closure, breadth first, into im->search; built on first use.  False: no memory. */
+bool registry_search(struct image *im);
 
 #endif

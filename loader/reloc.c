@@ -204,11 +204,13 @@ bool reloc_keep(struct image *im, struct image *to)
 {
 	bool ok;
 
-	if (!to || to == im || im->host || to->host || to->pinned || depends_on(im, to))
+	if (!to || to == im || to->host || to->pinned || depends_on(im, to))
 		return true;
 	lock_enter();
 	ok = atomic_load_explicit(&to->state, memory_order_relaxed) < IMAGE_FINI;
-	if (ok)
+	if (ok && im->host)
+		to->pinned = true; /* libc's images stay for ever, and so does what they use */
+	else if (ok)
 		image_bind(im, to); /* without memory the binding is as good as the user's own dlclose */
 	lock_leave();
 	return ok;

@@ -402,7 +402,7 @@ static bool fail(struct hunt *h)
 	walk(&a.visit, s->caller, s->program);
 	if (h->class[0])
 		return diag_set(h->d, DIAG_NOT_FOUND, "%s%s", h->name, h->class);
-	return diag_set(h->d, DIAG_NOT_FOUND, "%s%s%s", h->name, cannot_open, h->why);
+	return diag_set(h->d, DIAG_NOT_FOUND, "%.1024s%s%s", h->name, cannot_open, h->why);
 }
 
 /* DT_NEEDED may hold tokens in a name without a slash, too. */
@@ -426,7 +426,7 @@ static bool open_direct(struct search *s, const char *name, struct file *f, stru
 
 	if (dst_present(name) ? !dst_expand(name, owner, s->path, sizeof s->path)
 			      : text_copy(s->path, sizeof s->path, name) >= sizeof s->path)
-		return diag_set(d, DIAG_NOT_FOUND, "%s%s%s", name, cannot_open,
+		return diag_set(d, DIAG_NOT_FOUND, "%.1024s%s%s", name, cannot_open,
 				host_errno_text(len >= sizeof s->path ? ENAMETOOLONG : ENOENT));
 	if (file_open(f, s->path, d) && file_headers(f, d))
 		return true;

@@ -18,7 +18,6 @@
 
 #include "../arch/arch.h"
 #include "../compat/host.h"
-#include "tls.h"
 #include "tlsthread.h"
 
 enum { FREE, HELD, WAITED };

@@ -8,6 +8,7 @@
 #ifndef LOADER_TLSTHREAD_H
 #define LOADER_TLSTHREAD_H
 
+#include "epoch.h"
 #include "tlspool.h"
 
 /* What we know of one thread.  Never unmapped, recycled after the thread is gone. */
@@ -18,9 +19,12 @@ struct thread {
 	int tid;   /* 0: not known */
 	bool live; /* false: its exit has begun, or it is a spare record */
 	bool keyed; /* the end of the thread will be told to us */
-	struct image *waits; /* init.c: the image whose constructor this thread waits for */
+	struct thread *waits; /* init.c: for a constructor or destructor that this one runs */
+	uint32_t waits_since; /* init.c: the event's serial then */
 	char *error;	     /* dlerror: arena text, or NULL; the record's next thread frees it */
 	bool error_new;	     /* not yet returned by dlerror */
+	struct epoch_walks walks; /* dl_iterate_phdr callbacks that it is in */
+	bool closing, close_again; /* unload.c: it runs destructors; one of them called dlclose */
 	struct tls_dtor *dtors; /* of a libc that keeps no such list: newest first */
 };
 

@@ -98,41 +98,90 @@ static void hide(struct unload *u)
 		scope_prune(&sp->global);
 }
 
-/* Those that stay forget the scopes of those that go. */
+/* Does it still have a scope besides the global one? */
+static bool has_scope(const struct image *im)
+{
+	const struct scope_chain *c = atomic_load_explicit(&im->chain, memory_order_relaxed);
+
+	for (unsigned i = 0; c && i < c->n; i++)
+		if (c->scope[i] != &im->space->global)
+			return true;
+	return false;
+}
+
+/*
+ * An image that stays loses the scope of a root that goes.  If that was its only one, its own closure takes
+ * its place: its lazy references are still to be looked up somewhere.
+ */
+static void cut_chain(struct image *im, _Atomic(struct scope_list *) *gone)
+{
+	struct scope_chain *with = NULL;
+
+	scope_chain_drop(im, gone);
+	if (has_scope(im) || !registry_search(im) || !scope_chain_with(im, &im->search, &with))
+		return;
+	if (with)
+		scope_chain_publish(im, with);
+}
+
 static void cut_chains(struct unload *u)
 {
 	for (unsigned i = 0; i < u->n; i++) {
-		struct scope_list *list =
-			atomic_load_explicit(&u->im[i]->search, memory_order_relaxed);
+		struct image *root = u->im[i];
+		struct scope_list *list = atomic_load_explicit(&root->search, memory_order_relaxed);
 
 		for (unsigned k = 0; list && k < list->n; k++)
 			if (!list->im[k]->host && state_of(list->im[k]) < IMAGE_FINI)
-				scope_chain_drop(list->im[k], &u->im[i]->search);
+				cut_chain(list->im[k], &root->search);
 	}
 }
 
-bool unload_plan(struct image *im, struct unload *u, struct diag *d)
+/* Nor does anyone follow the trail of RPATHs through an image that is gone. */
+static void cut_callers(void)
 {
+	for (struct space *sp = &registry.base; sp; sp = sp->next)
+		for (struct image *im = sp->first; im; im = im->next)
+			if (im->caller && state_of(im->caller) >= IMAGE_FINI)
+				im->caller = NULL;
+}
+
+bool unload_drop(struct image *im, struct diag *d)
+{
+	if (!im->opens)
+		return diag_set(d, DIAG_USAGE, "%s: shared object not open", image_label(im));
+	im->opens--;
+	return true;
+}
+
+bool unload_begin(struct unload *u)
+{
+	struct thread *self = tls_thread_known();
 	struct image **work;
 
 	*u = (struct unload){0};
-	if (!im->opens)
-		return diag_set(d, DIAG_USAGE, "%s: shared object not open", image_label(im));
-	if (im->host || im->opens > 1 || im->pinned) {
-		im->opens--;
-		return true;
+	if (self && self->closing) {
+		self->close_again = true;
+		return false;
 	}
 	work = arena_alloc(2 * (registry.nimage + 1) * sizeof(*work));
 	if (!work)
-		return diag_no_memory(d, im->path);
-	im->opens--;
+		return false; /* what should go stays, until the next dlclose finds memory */
 	mark(&(struct marker){.stack = work + registry.nimage + 1});
 	u->im = work;
 	u->n = collect(work);
+	if (!u->n) {
+		arena_free(work);
+		return false;
+	}
 	if (u->n > 1 && !scope_sort(u->im, u->n, false, true))
 		diag_trace(TRACE_CLOSE, "close: no memory to sort destructors");
 	hide(u);
 	cut_chains(u);
+	cut_callers();
+	for (unsigned i = 0; i < u->n; i++)
+		u->im[i]->owner = self;
+	if (self)
+		self->closing = true;
 	return true;
 }
 
@@ -178,12 +227,16 @@ static void close_spaces(void)
 	}
 }
 
-void unload_finish(struct unload *u)
+bool unload_finish(struct unload *u)
 {
+	struct thread *self = tls_thread_known();
+	bool again = self && self->close_again;
+
 	for (unsigned i = 0; i < u->n; i++) {
 		struct image *im = u->im[i];
 
 		stat_record(im);
+		init_over(im);
 		find_hide(im);
 		registry_remove(im);
 		scope_unique_forget(im->space, im);
@@ -192,8 +245,12 @@ void unload_finish(struct unload *u)
 		limbo = im;
 	}
 	arena_free(u->im);
-	if (u->n)
-		close_spaces();
+	close_spaces();
+	epoch_ignore(self ? &self->walks : NULL);
 	clear_limbo();
 	epoch_collect();
+	epoch_ignore(NULL);
+	if (self)
+		self->closing = self->close_again = false;
+	return again;
 }

@@ -17,9 +17,16 @@ struct unload {
 	unsigned n;
 };
 
-/* Drops one open of im and plans.  NEEDS_LOCK. */
-bool unload_plan(struct image *im, struct unload *u, struct diag *d);
-void unload_fini(struct unload *u);   /* UNLOCKED */
-void unload_finish(struct unload *u); /* NEEDS_LOCK */
+/* Drops one open of im.  NEEDS_LOCK. */
+bool unload_drop(struct image *im, struct diag *d);
+
+/*
+ * Plans what goes, if anything does and this thread is not in the middle of it already (a destructor that
+ * calls dlclose: what it let go follows when that round is over).  NEEDS_LOCK.
+ */
+bool unload_begin(struct unload *u);
+void unload_fini(struct unload *u); /* UNLOCKED */
+/* True: a destructor let something else go, begin again.  NEEDS_LOCK. */
+bool unload_finish(struct unload *u);
 
 #endif
