@@ -53,7 +53,7 @@ run_case()
 		0) ;;
 		77) echo "SKIP conform/$name: [$side] $(tail -n 1 "err.$side")"; return ;;
 		124 | 137) why+=" [$side] timed out or killed;" ;;
-		*) why+=" [$side] exit $rc: $(tail -n 1 "err.$side" | cut -c 1-400)" ;;
+		*) why+=" [$side] exit $rc: $(tail -n 3 "err.$side" | tr '\n' ' ' | cut -c 1-400)" ;;
 		esac
 	done
 	if [ -z "$why$host_only" ] && ! cmp -s out.host out.ours; then

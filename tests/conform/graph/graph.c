@@ -119,6 +119,28 @@ CASE(dependency_opened_itself_outlives_its_root)
 	traced("near:22");
 }
 
+CASE(kept_dependency_outlives_its_root)
+{
+	shut(load("./libroot3.so", RTLD_LAZY));
+	eq(call(load("./libnearkept.so", RTLD_LAZY | RTLD_NOLOAD), "near_value"), 11);
+	eq(call(load("./libnearkept.so", RTLD_LAZY | RTLD_NOLOAD), "near_late"), 20);
+}
+
+PART(kept_until_exit)
+{
+	shut(load("./libroot3.so", RTLD_LAZY));
+	trace_now();
+}
+
+CASE(kept_dependency_calls_at_exit)
+{
+	struct twin_run r = twin_run("kept_until_exit", NULL);
+
+	same(r.err, "");
+	same(r.out, "near:22\n");
+	eq(r.code, 0);
+}
+
 static void patch_number(const char *path, const char *from, int number)
 {
 	static char buf[65536];

@@ -168,6 +168,8 @@ static void storm(void (*meanwhile)(void))
 		pthread_join(t[i], NULL);
 	for (int id = 0; id <= LIBRARIES; id++)
 		eq(alive[id], 0);
+	if (TWIN_UNMAPPING_WAITS_FOR_READERS)
+		shut(load("./libother.so", RTLD_NOW));
 	eq(twin_mapped("/libstorm"), 0);
 	eq(twin_mapped("/libbase.so"), 0);
 }
