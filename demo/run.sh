@@ -34,6 +34,11 @@ die() {
 	exit 1
 }
 
+# config EXPRESSION: something that Python's sysconfig knows; nothing without a Python
+config() {
+	${python:-false} -c "import sysconfig; print(sysconfig.$1)" 2>/dev/null || :
+}
+
 [ -f "$DLRS_LIB" ] || die "there is no $DLRS_LIB; run ./dev demo, which builds it"
 DLRS_LIB=$(cd "$(dirname "$DLRS_LIB")" && pwd)/$(basename "$DLRS_LIB")
 
@@ -41,8 +46,7 @@ say "What this needs"
 missing=
 command -v g++ >/dev/null || missing="$missing g++"
 [ -n "$python" ] || missing="$missing python3"
-[ -e "$(${python:-false} -c 'import sysconfig; print(sysconfig.get_path("include"))' 2>/dev/null)/Python.h" ] ||
-	missing="$missing python3-dev"
+[ -e "$(config 'get_path("include")')/Python.h" ] || missing="$missing python3-dev"
 ${python:-false} -c 'import numpy' 2>/dev/null || missing="$missing python3-numpy"
 if [ -n "$missing" ]; then
 	command -v apt-get >/dev/null || die "please install:$missing"
@@ -51,18 +55,20 @@ if [ -n "$missing" ]; then
 	echo "  installing with apt-get:$missing"
 	$sudo apt-get -qq update
 	# shellcheck disable=SC2086
-	$sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install $missing >/dev/null
+	$sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install \
+		$missing >/dev/null
 	python=${python:-/usr/bin/python3}
 fi
-echo "  $($python --version), numpy $($python -c 'import numpy; print(numpy.__version__)'), $(g++ --version | head -n 1)"
+numpy=$($python -c 'import numpy; print(numpy.__version__)')
+echo "  $($python --version), numpy $numpy, $(g++ --version | head -n 1)"
 
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/dlrs-demo.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
 trap 'exit 130' INT TERM
 
 say "Building a C++ extension module that throws, and the library it calls"
-include=$($python -c 'import sysconfig; print(sysconfig.get_path("include"))')
-suffix=$($python -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))')
+include=$(config 'get_path("include")')
+suffix=$(config 'get_config_var("EXT_SUFFIX")')
 g++ -O2 -Wall -shared -fPIC -o "$tmp/libthrower.so" "$here/thrower.cc"
 g++ -O2 -Wall -shared -fPIC -I"$include" -o "$tmp/throwing$suffix" "$here/throwing.cc" \
 	-L"$tmp" -lthrower -Wl,-rpath,'$ORIGIN'
@@ -85,7 +91,8 @@ echo "  done, $(wc -l <"$tmp/plain") lines of results"
 
 say "python3 with LD_PRELOAD=$(basename "$DLRS_LIB")"
 status=0
-work dlrs LD_PRELOAD="$DLRS_LIB" DLRS_DEBUG=statistics DLRS_DEBUG_OUTPUT="$tmp/statistics" || status=$?
+work dlrs LD_PRELOAD="$DLRS_LIB" DLRS_DEBUG=statistics DLRS_DEBUG_OUTPUT="$tmp/statistics" ||
+	status=$?
 cat "$tmp/dlrs"
 [ $status = 0 ] || die "python3 ended with status $status"
 
@@ -96,5 +103,6 @@ fi
 echo "  no difference: diff of the two outputs is empty"
 
 say "The libraries that libdlrs found, mapped, relocated and initialised (microseconds)"
-cat "$tmp"/statistics.* >"$tmp/statistics" 2>/dev/null || die "libdlrs has left no statistics: it was not at work"
+cat "$tmp"/statistics.* >"$tmp/statistics" 2>/dev/null ||
+	die "libdlrs has left no statistics: it was not at work"
 $python "$here/table.py" "$tmp/statistics" $rows

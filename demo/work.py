@@ -23,7 +23,8 @@ def say(text):
 
 title("every extension module of the standard library")
 where = os.path.join(sysconfig.get_path("platstdlib"), "lib-dynload")
-names = sorted({f.split(".")[0] for f in os.listdir(where) if f.endswith(tuple(EXTENSION_SUFFIXES))})
+files = [f for f in os.listdir(where) if f.endswith(tuple(EXTENSION_SUFFIXES))]
+names = sorted({f.split(".")[0] for f in files})
 good, bad = [], []
 for name in names:
     try:
@@ -40,8 +41,9 @@ title("some of them at work")
 import ctypes, decimal, hashlib, lzma, sqlite3, ssl, uuid, zlib
 say(f"sha3-256 {hashlib.sha3_256(b'libdlrs').hexdigest()[:32]}")
 say(f"1/7 {decimal.Decimal(1) / decimal.Decimal(7)}")
-say(f"ctypes {ctypes.CDLL(None).strlen(b'four')}, {uuid.uuid5(uuid.NAMESPACE_DNS, 'example.org')}")
-say(f"sqlite {sqlite3.connect(':memory:').execute('select sum(value) from json_each(?)', ('[20, 22]',)).fetchone()[0]}")
+say(f"ctypes {ctypes.CDLL(None).strlen(b'four')}, uuid {uuid.uuid5(uuid.NAMESPACE_DNS, 'example')}")
+db = sqlite3.connect(":memory:")
+say(f"sqlite {db.execute('select sum(value) from json_each(?)', ('[20, 22]',)).fetchone()[0]}")
 say(f"lzma {len(lzma.decompress(lzma.compress(b'x' * 5000)))}, zlib {zlib.crc32(b'libdlrs')}")
 say(f"tls contexts with {len(ssl.create_default_context().get_ciphers())} ciphers")
 
@@ -103,4 +105,5 @@ for _ in range(500):
     if throwing.gone() == len(threads):
         break
     time.sleep(0.01)
-say(f"threads whose own objects were destroyed: {throwing.gone()}, this one's numbers: {throwing.remember(0)}")
+say(f"threads whose own objects were destroyed: {throwing.gone()}")
+say(f"the numbers of the main thread: {throwing.remember(0)}")

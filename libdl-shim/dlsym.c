@@ -15,7 +15,7 @@
 #include "../loader/find.h"
 #include "../loader/hash.h"
 #include "../loader/registry.h"
-#include "../loader/reloc.h"
+#include "../loader/resolve.h"
 #include "../loader/scope.h"
 #include "../loader/text.h"
 #include "../loader/tls.h"
@@ -123,7 +123,7 @@ static void *value(const struct sym_found *found)
 {
 	if (ELF_ST_TYPE(found->sym->st_info) == STT_TLS)
 		return tls_address(found->im, found->sym->st_value);
-	return (void *)reloc_address(found);
+	return (void *)resolve_address(found);
 }
 
 static void *refuse(const struct question *q)
@@ -152,7 +152,7 @@ static void *ask(struct question *q)
 		ok = find(q);
 	}
 	/* What RTLD_DEFAULT found for a library of ours must stay as long as that library. */
-	while (ok && q->handle == RTLD_DEFAULT && !reloc_keep(q->from, q->found.im))
+	while (ok && q->handle == RTLD_DEFAULT && !resolve_keep(q->from, q->found.im))
 		ok = find(q);
 	if (ok)
 		p = value(&q->found);

@@ -202,8 +202,9 @@ static bool check_phdrs(const struct file *f, struct diag *d)
 		if (!check_load(f, ph, d))
 			return false;
 		if (loads && ph->p_vaddr < last)
-			return diag_set(d, DIAG_BAD_ELF, "%s: ELF load commands overlap or do not ascend: %lx",
-					f->path, (unsigned long)ph->p_vaddr);
+			return diag_set(d, DIAG_BAD_ELF,
+					"%s: ELF load commands overlap or do not ascend: %lx", f->path,
+					(unsigned long)ph->p_vaddr);
 		last = ph->p_vaddr + ph->p_memsz;
 		loads++;
 	}

@@ -213,6 +213,14 @@ bool image_origin(const struct image *im, char *out, size_t len)
 	return true;
 }
 
+bool image_depends_on(const struct image *im, const struct image *to)
+{
+	for (unsigned i = 0; i < im->norder; i++)
+		if (im->order[i] == to)
+			return true;
+	return false;
+}
+
 bool image_bind(struct image *im, struct image *to)
 {
 	struct image **more;

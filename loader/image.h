@@ -165,8 +165,16 @@ const char *image_label(const struct image *im);
 /* The directory of its real path ($ORIGIN), copied; false: not known. */
 bool image_origin(const struct image *im, char *out, size_t len);
 
+/* Is `to` among im's dependencies (what glibc calls l_initfini)? */
+bool image_depends_on(const struct image *im, const struct image *to);
+
 /* Remembers that im's references were bound to `to`.  False: no memory.  NEEDS_LOCK. */
 bool image_bind(struct image *im, struct image *to);
+
+static inline void image_set_state(struct image *im, enum image_state state)
+{
+	atomic_store_explicit(&im->state, state, memory_order_relaxed);
+}
 
 /* Value of a symbol as a runtime address (no IFUNC call, no TLS). */
 static inline uintptr_t image_value(const struct image *im, const elf_sym *s)

@@ -11,7 +11,7 @@
 #include "../arch/arch.h"
 #include "../compat/host.h"
 #include "epoch.h"
-#include "reloc.h"
+#include "resolve.h"
 #include "text.h"
 
 #if ARCH_RELA
@@ -60,12 +60,12 @@ uintptr_t lazy_bind(struct image *im, uintptr_t index)
 	}
 	do {
 		token = epoch_enter();
-		if (!reloc_resolve(im, ELF_R_SYM(r->r_info), true, &found, &d))
+		if (!resolve_symbol(im, ELF_R_SYM(r->r_info), true, &found, &d))
 			die(&d);
-		ok = reloc_keep(im, found.im);
+		ok = resolve_keep(im, found.im);
 		epoch_leave(token);
 	} while (!ok);
-	target = found.im ? reloc_address(&found) : 0;
+	target = found.im ? resolve_address(&found) : 0;
 	slot = (uintptr_t *)(im->map.bias + r->r_offset);
 	/* Relaxed: the slot's two possible values both lead to the function. */
 	__atomic_store_n(slot, target, __ATOMIC_RELAXED);

@@ -133,17 +133,24 @@ static long place_file(const struct placing *pl, const elf_phdr *ph, int prot)
 	return host_failed(p) ? (long)p : 0;
 }
 
-static long place(const struct placing *pl, const elf_phdr *ph)
+/*
+ * Bytes without a file part begin after the page on which the file part ends, their own or, when a segment
+ * has none and begins in the middle of a page, that of the segment before.
+ */
+static long place(const struct placing *pl, const elf_phdr *ph, const elf_phdr *before)
 {
 	uintptr_t file_end = ph->p_vaddr + ph->p_filesz, end = ph->p_vaddr + ph->p_memsz;
-	uintptr_t anon = ph->p_filesz ? page_up(file_end) : page_down(ph->p_vaddr);
+	bool shares = before && before->p_vaddr + before->p_memsz > page_down(ph->p_vaddr);
+	bool on_page = ph->p_filesz || shares;
+	uintptr_t anon = on_page ? page_up(file_end) : page_down(ph->p_vaddr);
 	int prot = prot_of(ph);
 	long r = ph->p_filesz ? place_file(pl, ph, prot) : 0;
 	void *p;
 
 	if (r < 0 || end == file_end)
 		return r;
-	if (ph->p_filesz && !zero_tail(pl->m->bias + file_end, pl->m->bias + (anon < end ? anon : end), prot))
+	if (on_page &&
+	    !zero_tail(pl->m->bias + file_end, pl->m->bias + (anon < end ? anon : end), prot))
 		return -ERROR_ACCES;
 	if (page_up(end) <= anon)
 		return 0;
@@ -171,7 +178,7 @@ static bool fill(struct placing *pl, struct diag *d)
 
 		if (ph->p_type != PT_LOAD)
 			continue;
-		r = place(pl, ph);
+		r = place(pl, ph, before);
 		if (r >= 0 && before && pl->first)
 			r = close_hole(pl->m, before, ph);
 		if (r < 0)

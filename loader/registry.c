@@ -459,7 +459,7 @@ bool registry_sync(void)
 	bool ok;
 
 	if (lock_mine())
-		return registry.program != NULL; /* from an IFUNC resolver: libc's lock must not be taken now */
+		return registry.program != NULL; /* an IFUNC resolver: libc's lock is not to be taken */
 	now = host_generation();
 	/* Relaxed: only a hint; the registry itself is read under the lock. */
 	known_generation = atomic_load_explicit(&registry.host_generation, memory_order_relaxed);

@@ -37,7 +37,7 @@ struct image *registry_by_file(struct space *sp, uint64_t dev, uint64_t ino);
 struct image *registry_dying(struct space *sp, uint64_t dev, uint64_t ino);
 
 bool registry_name(struct image *im, const char *name); /* one more name; false: no memory */
-void registry_add(struct image *im);			/* commit: into its space's list, visible to by_file */
+void registry_add(struct image *im); /* commit: into its space's list, visible to by_file */
 void registry_remove(struct image *im);			/* from lists and tables */
 void registry_forget(struct image *im); /* the names of one that was never added */
 

@@ -13,7 +13,6 @@
 #include "reloc.h"
 
 #include "../arch/arch.h"
-#include "lock.h"
 #include "text.h"
 #include "tls.h"
 
@@ -94,128 +93,6 @@ static bool store32(struct job *j, void *at, intptr_t v, bool is_signed)
 
 /* --- symbols --------------------------------------------------------------------------------------- */
 
-static const struct version *version_of(const struct symtab *st, uint32_t index)
-{
-	unsigned i = st->versym ? st->versym[index] & ~(unsigned)ELF_VERSYM_HIDDEN : 0;
-
-	return i < st->nversion && st->versions[i].hash ? &st->versions[i] : NULL;
-}
-
-/* Where the symbol does exist: in an image that is loaded but not in im's scope, or in another version. */
-static void hint(struct image *im, struct sym_request rq, struct diag *d)
-{
-	const char *version = rq.version ? rq.version->name : NULL;
-
-	for (int any = 0; any < 2; any++) {
-		if (any)
-			rq.version = NULL, rq.newest = true;
-		for (struct image *other = im->space->first; other; other = other->next) {
-			if (!hash_lookup(&other->st, &rq))
-				continue;
-			if (any && version)
-				diag_add(d, "; %s defines it, but not in version %s", image_label(other),
-					 version);
-			else
-				diag_add(d, "; %s defines it, but was loaded without RTLD_GLOBAL and is"
-					    " not a dependency",
-					 image_label(other));
-			return;
-		}
-	}
-}
-
-/* "undefined symbol", in glibc's words, then who was asked for it. */
-static bool undefined(struct image *im, const struct sym_request *rq, struct diag *d)
-{
-	struct scope_chain *chain = atomic_load_explicit(&im->chain, memory_order_acquire);
-	unsigned total = 0;
-
-	diag_set(d, DIAG_NO_SYMBOL, "%s: undefined symbol: %s", im->path, rq->name);
-	if (rq->version)
-		diag_add(d, ", version %s", rq->version->name);
-	diag_add(d, " (searched:");
-	for (unsigned i = 0; chain && i < chain->n; i++) {
-		struct scope_list *list = atomic_load_explicit(chain->scope[i], memory_order_acquire);
-		unsigned n = list ? atomic_load_explicit(&list->n, memory_order_acquire) : 0;
-
-		for (unsigned k = 0; k < n; k++, total++)
-			if (total < 8)
-				diag_add(d, " %s", text_base(image_label(list->im[k])));
-	}
-	if (total > 8)
-		diag_add(d, " and %u more", total - 8);
-	hint(im, *rq, d);
-	diag_add(d, ")");
-	return false;
-}
-
-static bool binds_itself(const elf_sym *s)
-{
-	unsigned vis = ELF_ST_VIS(s->st_other);
-
-	return ELF_ST_BIND(s->st_info) == STB_LOCAL || vis == STV_HIDDEN || vis == STV_INTERNAL ||
-	       (vis == STV_PROTECTED && s->st_shndx != SHN_UNDEF);
-}
-
-bool reloc_resolve(struct image *im, uint32_t index, bool plt, struct sym_found *found,
-		   struct diag *d)
-{
-	const struct symtab *st = &im->st;
-	const elf_sym *s = &st->sym[index];
-	struct sym_request rq;
-
-	if (index >= st->nsym)
-		return diag_set(d, DIAG_BAD_ELF, "%s: relocation names symbol %u of %u", im->path, index,
-				st->nsym);
-	if (binds_itself(s)) {
-		*found = (struct sym_found){im, s};
-		return true;
-	}
-	rq = sym_request(hash_name(st, s), 0);
-	rq.gnu = text_hash(rq.name);
-	rq.plt = plt;
-	rq.version = version_of(st, index);
-	if (!scope_find(im, &rq, found))
-		return ELF_ST_BIND(s->st_info) == STB_WEAK || undefined(im, &rq, d);
-	if (ELF_ST_BIND(found->sym->st_info) == STB_GNU_UNIQUE)
-		scope_unique_first(im->space, &rq, found);
-	return true;
-}
-
-uintptr_t reloc_address(const struct sym_found *found)
-{
-	uintptr_t at = image_value(found->im, found->sym);
-
-	return ELF_ST_TYPE(found->sym->st_info) == STT_GNU_IFUNC && found->sym->st_shndx != SHN_UNDEF
-		       ? arch_ifunc(at)
-		       : at;
-}
-
-/* Is it on the list that glibc calls l_initfini? */
-static bool depends_on(const struct image *im, const struct image *to)
-{
-	for (unsigned i = 0; i < im->norder; i++)
-		if (im->order[i] == to)
-			return true;
-	return false;
-}
-
-bool reloc_keep(struct image *im, struct image *to)
-{
-	bool ok;
-
-	if (!to || to == im || to->host || to->pinned || depends_on(im, to))
-		return true;
-	lock_enter();
-	ok = atomic_load_explicit(&to->state, memory_order_relaxed) < IMAGE_FINI;
-	if (ok && im->host)
-		to->pinned = true; /* libc's images stay for ever, and so does what they use */
-	else if (ok)
-		image_bind(im, to); /* without memory the binding is as good as the user's own dlclose */
-	lock_leave();
-	return ok;
-}
-
 /* A reference outside its own dependencies keeps the definer loaded. */
 static bool record(struct job *j)
 {
@@ -224,7 +101,7 @@ static bool record(struct job *j)
 	if (!to || to == j->im || to->bound_serial == j->serial)
 		return true;
 	to->bound_serial = j->serial;
-	if (to->pinned || depends_on(j->im, to) || image_bind(j->im, to))
+	if (to->pinned || image_depends_on(j->im, to) || image_bind(j->im, to))
 		return true;
 	return diag_no_memory(j->d, j->im->path);
 }
@@ -236,7 +113,7 @@ static bool symbol(struct job *j, uint32_t index, bool plt)
 
 	if (index && index == j->index && plt == j->plt)
 		return true;
-	if (!reloc_resolve(j->im, index, plt, &j->found, j->d))
+	if (!resolve_symbol(j->im, index, plt, &j->found, j->d))
 		return false;
 	j->index = index;
 	j->plt = plt;
@@ -352,7 +229,7 @@ static bool symbolic(struct job *j, const entry *r, void *at, enum reloc_kind ki
 		s = (j->found.im ? j->found.sym->st_size : 0) + a;
 		return kind == RELOC_SIZE ? store(at, s), true : store32(j, at, (intptr_t)s, false);
 	}
-	s = j->found.im ? reloc_address(&j->found) : 0;
+	s = j->found.im ? resolve_address(&j->found) : 0;
 	switch (kind) {
 	case RELOC_GOT:
 	case RELOC_PLT:

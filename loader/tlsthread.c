@@ -190,9 +190,7 @@ static void recycle(struct list *list, struct thread *th)
 	if (list == &alive)
 		nalive--;
 	tlspool_strip(th->row);
-	th->live = th->keyed = th->error_new = false;
-	th->dtors = NULL;
-	th->waits = NULL;
+	*th = (struct thread){.row = th->row, .error = th->error};
 	append(&spare, th);
 }
 

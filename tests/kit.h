@@ -144,5 +144,6 @@ void kit_verdict(const struct kit_bad *b, bool accepted, const struct diag *d);
 void kit_fail(unsigned nth);
 unsigned kit_calls(void);
 bool kit_failed(void); /* has the nth call come? */
+bool kit_fails(void);  /* counts one more call; is it the nth? */
 
 #endif

@@ -7,6 +7,7 @@
  * of mappings; nobody can then do anything about it.)
  */
 #include <errno.h>
+#include <limits.h>
 
 #include "kit.h"
 
@@ -15,19 +16,21 @@ static const struct host_fs *real_fs;
 static unsigned left, calls;
 static bool met;
 
-static bool fails(void)
+bool kit_fails(void)
 {
+	if (!left)
+		return false;
 	calls++;
-	if (left && --left == 0) {
-		met = true;
-		return true;
-	}
-	return false;
+	if (--left)
+		return false;
+	left = UINT_MAX; /* once only */
+	met = true;
+	return true;
 }
 
 static void *fail_map(void *addr, size_t len, int prot, int flags, int fd, uint64_t off)
 {
-	return fails() ? (void *)(intptr_t)-ENOMEM : real_mem->map(addr, len, prot, flags, fd, off);
+	return kit_fails() ? (void *)(intptr_t)-ENOMEM : real_mem->map(addr, len, prot, flags, fd, off);
 }
 
 static int fail_unmap(void *addr, size_t len)
@@ -37,12 +40,12 @@ static int fail_unmap(void *addr, size_t len)
 
 static int fail_protect(void *addr, size_t len, int prot)
 {
-	return fails() ? -ENOMEM : real_mem->protect(addr, len, prot);
+	return kit_fails() ? -ENOMEM : real_mem->protect(addr, len, prot);
 }
 
 static int fail_open(const char *path)
 {
-	return fails() ? -EMFILE : real_fs->open(path);
+	return kit_fails() ? -EMFILE : real_fs->open(path);
 }
 
 static int fail_close(int fd)
@@ -52,27 +55,27 @@ static int fail_close(int fd)
 
 static long fail_pread(int fd, void *buf, size_t len, uint64_t off)
 {
-	return fails() ? -EIO : real_fs->pread(fd, buf, len, off);
+	return kit_fails() ? -EIO : real_fs->pread(fd, buf, len, off);
 }
 
 static int fail_stat(int fd, struct host_stat *st)
 {
-	return fails() ? -EIO : real_fs->stat(fd, st);
+	return kit_fails() ? -EIO : real_fs->stat(fd, st);
 }
 
 static int fail_statpath(const char *path, struct host_stat *st)
 {
-	return fails() ? -EIO : real_fs->statpath(path, st);
+	return kit_fails() ? -EIO : real_fs->statpath(path, st);
 }
 
 static int fail_realpath(const char *path, char *out, size_t len)
 {
-	return fails() ? -EIO : real_fs->realpath(path, out, len);
+	return kit_fails() ? -EIO : real_fs->realpath(path, out, len);
 }
 
 static int fail_getcwd(char *out, size_t len)
 {
-	return fails() ? -EIO : real_fs->getcwd(out, len);
+	return kit_fails() ? -EIO : real_fs->getcwd(out, len);
 }
 
 static const struct host_mem failing_mem = {

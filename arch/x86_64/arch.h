@@ -77,7 +77,7 @@ static inline long arch_syscall(long n, long a, long b, long c, long d, long e, 
 	return r;
 }
 
-/* valgrind's client request 0x1001 (RUNNING_ON_VALGRIND): a no-op on a real CPU, the answer under valgrind. */
+/* valgrind's client request RUNNING_ON_VALGRIND: a no-op on a real CPU, the answer under valgrind. */
 static inline bool arch_valgrind(void)
 {
 	volatile uint64_t request[6] = {0x1001};

@@ -38,7 +38,7 @@ execute() {
 	status=0
 	(
 		cd "$dir/work"
-		for v in $(env | sed -n 's/^\(DLRS_[A-Za-z_]*\|LD_[A-Za-z_]*\|PYTHON[A-Za-z_]*\|LC_[A-Za-z_]*\|LANG[A-Z]*\)=.*/\1/p'); do
+		for v in $(env | sed -n 's/^\(\(DLRS_\|LD_\|LC_\|LANG\|PYTHON\)[A-Za-z_]*\)=.*/\1/p'); do
 			unset "$v"
 		done
 		export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 TZ=UTC

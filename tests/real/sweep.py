@@ -40,7 +40,7 @@ KINDS = [
     ("invalid ELF header", r"invalid ELF header"),
     ("file too short", r"file too short"),
     ("wrong class", r"wrong ELF class"),
-    ("wrong machine", r"cannot be loaded on this|ELF file's phentsize|wrong machine|not the expected"),
+    ("wrong machine", r"ELF file's phentsize|wrong machine"),
     ("ELF version", r"ELF file version|ELF file OS ABI|ELF file ABI version"),
     ("type", r"only ET_DYN"),
     ("PIE", r"position-independent executable|dynamically load executable"),
@@ -56,19 +56,21 @@ KINDS = [
 
 # Not opened at all, and why.
 SKIPPED = [
-    (r"/lib(a|t|l|ub|hwa|m)san\.so|libclang_rt\.", "a sanitizer runtime has to be there from the start"),
+    (r"/lib(a|t|l|ub|hwa|m)san\.so|libclang_rt\.",
+     "a sanitizer runtime has to be there from the start"),
     (r"/libdlrs[.-]", "libdlrs itself"),
-    (r"/libmemusage\.so|/libpcprofile\.so", "made for LD_PRELOAD; writes files into the current directory"),
+    (r"/libmemusage\.so|/libpcprofile\.so", "made for LD_PRELOAD; writes files where it stands"),
 ]
 
 # Libraries of which a process can hold only one, the host's: libdlrs hands
 # them to the real dlopen, for good, so they stay after a dlclose.
-HOST_ONLY = (r"/(ld-linux[^/]*|ld-[0-9.]+|ld-musl[^/]*|libc|libm|libpthread|libdl|librt|libutil|libanl|libresolv|"
-             r"libnsl|libnss_[a-z]+|libthread_db|libc_malloc_debug|libBrokenLocale|libmvec|libgcc_s|"
-             r"libSegFault|libcrypt)[.-]")
+HOST_ONLY = (r"/(ld-linux[^/]*|ld-[0-9.]+|ld-musl[^/]*|libc|libm|libmvec|libpthread|libdl|librt|"
+             r"libutil|libanl|libresolv|libnss_[a-z]+|libthread_db|libc_malloc_debug|"
+             r"libBrokenLocale|libgcc_s)[.-]")
 
 
-class Result(collections.namedtuple("Result", "outcome kind message images status closed left stats")):
+class Result(collections.namedtuple(
+        "Result", "outcome kind message images status closed left stats")):
     """What one process reported."""
 
     def facts(self):
@@ -80,14 +82,11 @@ def wanted(path, host, ours):
     if host.kind == "static TLS" and ours.outcome == "opened":
         return "static TLS: the host has no room left, libdlrs brings some"
     if re.search(r"/ld-linux[^/]*$", path) and set(ours.images) == set(host.images):
-        return "the dynamic linker: the host maps a second copy of it, libdlrs finds the one at work"
-    if ours.kind == "exec stack" and host.outcome == "opened" and wants_exec_stack(path, host.images):
-        return "executable stack: refused, as glibc does since 2.41"
+        return "the dynamic linker: the host maps it twice, libdlrs finds the one at work"
+    if ours.kind == "exec stack" and host.outcome == "opened":
+        if any(stack_flags(p) & 1 for p in {path, *host.images}):
+            return "executable stack: refused, as glibc does since 2.41"
     return None
-
-
-def wants_exec_stack(path, images):
-    return any(stack_flags(p) & 1 for p in {path, *images})
 
 
 def elf(path):
@@ -95,7 +94,8 @@ def elf(path):
     try:
         with open(path, "rb") as f:
             head = f.read(64)
-            if len(head) < 52 or head[:4] != b"\x7fELF" or head[5] != (1 if sys.byteorder == "little" else 2):
+            order = 1 if sys.byteorder == "little" else 2
+            if len(head) < 52 or head[:4] != b"\x7fELF" or head[5] != order:
                 return None
             if struct.unpack_from("=H", head, 16)[0] != 3:
                 return None
@@ -170,14 +170,17 @@ class Sweep:
     def __init__(self, opt, tmp):
         self.opt, self.tmp = opt, tmp
         self.driver = os.path.join(tmp, "opener")
-        subprocess.run(["cc", "-O1", "-o", self.driver, os.path.join(HERE, "helpers", "opener.c"), "-ldl"], check=True)
-        self.env = {k: v for k, v in os.environ.items() if not re.match(r"LD_|DLRS_|MALLOC_|LC_|LANG", k)}
+        source = os.path.join(HERE, "helpers", "opener.c")
+        subprocess.run(["cc", "-O1", "-o", self.driver, source, "-ldl"], check=True)
+        self.env = {k: v for k, v in os.environ.items()
+                    if not re.match(r"LD_|DLRS_|MALLOC_|LC_|LANG", k)}
         self.env.update(LC_ALL="C", HOME=tmp, XDG_RUNTIME_DIR=tmp)
 
     def run(self, path, lib):
         env = dict(self.env)
         if lib:
-            env.update(LD_PRELOAD=lib, DLRS_DEBUG="statistics", DLRS_DEBUG_OUTPUT=os.path.join(self.tmp, "s"))
+            env.update(LD_PRELOAD=lib, DLRS_DEBUG="statistics",
+                       DLRS_DEBUG_OUTPUT=os.path.join(self.tmp, "s"))
         argv = [self.driver, path] + (["close"] if self.opt.close else [])
         p = subprocess.Popen(argv, env=env, cwd=self.tmp, stdin=subprocess.DEVNULL,
                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
@@ -220,7 +223,8 @@ class Sweep:
                         left.append(real)
             elif line in ("closed", "not closed"):
                 closed = line
-        return Result(outcome, kind, message, tuple(sorted(images)), status, closed, tuple(sorted(left)), stats)
+        return Result(outcome, kind, message, tuple(sorted(images)), status, closed,
+                      tuple(sorted(left)), stats)
 
     def compare(self, path):
         """(verdict, detail) for one library."""
@@ -250,7 +254,8 @@ class Sweep:
         if host.facts()[:2] != ours.facts()[:2] or host.status != ours.status:
             return (f"host: {host.outcome} {host.message or ''} (status {host.status}); "
                     f"libdlrs: {ours.outcome} {ours.message or ''} (status {ours.status})")
-        for what, a, b in (("open", host.images, ours.images), ("left after dlclose", host.left, ours.left)):
+        for what, a, b in (("open", host.images, ours.images),
+                           ("left after dlclose", host.left, ours.left)):
             if a != b:
                 a, b = collections.Counter(a), collections.Counter(b)
                 return (f"images {what}: only on the host {sorted((a - b).elements())}, "
@@ -260,7 +265,8 @@ class Sweep:
 
 def main():
     ap = argparse.ArgumentParser()
-    ap.add_argument("--lib", default=os.environ.get("DLRS_LIB", os.path.join(ROOT, "build", "libdlrs.so.0")))
+    built = os.path.join(ROOT, "build", "libdlrs.so.0")
+    ap.add_argument("--lib", default=os.environ.get("DLRS_LIB", built))
     ap.add_argument("--deep", action="store_true")
     ap.add_argument("--close", action="store_true")
     ap.add_argument("--seconds", type=float, default=None)
@@ -274,8 +280,8 @@ def main():
         print(f"FAIL real/sweep\n    {opt.lib} does not exist")
         return 1
     if not opt.paths:
-        triplet = subprocess.run(["cc", "-print-multiarch"], capture_output=True, text=True).stdout.strip()
-        opt.paths = ["/usr/lib/" + triplet]
+        cc = subprocess.run(["cc", "-print-multiarch"], capture_output=True, text=True)
+        opt.paths = ["/usr/lib/" + cc.stdout.strip()]
     if opt.lib:
         opt.lib = os.path.abspath(opt.lib)
 
@@ -302,9 +308,10 @@ def main():
                     lines.append(f"    {verdict}: {path}: {detail}")
     print("PASS real/sweep" if not counts["differs"] else "FAIL real/sweep",
           f"({time.monotonic() - began:.0f} s)")
-    print(f"    {len(libs)} libraries: {counts['alike']} alike ({counts['opened']} opened, {counts['refused']} refused, "
-          f"{counts['handed to the host']} handed to the host, {counts['no report']} without a report), "
-          f"{counts['differs']} different, {counts['wanted']} wanted differences, {counts['skipped']} skipped, "
+    print(f"    {len(libs)} libraries: {counts['alike']} alike ({counts['opened']} opened, "
+          f"{counts['refused']} refused, {counts['handed to the host']} handed to the host, "
+          f"{counts['no report']} without a report), {counts['differs']} different, "
+          f"{counts['wanted']} wanted differences, {counts['skipped']} skipped, "
           f"{counts['left out']} left out")
     print("\n".join(sorted(lines)))
     return 1 if counts["differs"] else 0

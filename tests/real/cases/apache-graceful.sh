@@ -4,28 +4,42 @@
 # gracefully ten times: each time it unloads its modules and loads them again.
 # packages: apache2 curl openssl
 # class: slow
-# opens: /mod_ssl\.so /mod_lua\.so /mod_mpm_event\.so /mod_http2\.so /mod_rewrite\.so /mod_deflate\.so
+# opens: /mod_ssl\.so /mod_lua\.so /mod_mpm_event\.so /mod_http2\.so /mod_rewrite\.so
+# opens: /mod_deflate\.so
 need apache2 curl openssl
 modules=/usr/lib/apache2/modules
 need_file $modules/mod_lua.so
 port=$(free_port)
 tls_port=$(free_port)
 mkdir -p html run
-openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -subj /CN=localhost -days 2 2>/dev/null
+openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -subj /CN=localhost \
+	-days 2 2>/dev/null
 echo 'plain page' >html/index.html
-printf '#!/bin/sh\nprintf "Content-Type: text/plain\\n\\ncgi %%s\\n" "$REQUEST_METHOD"\n' >html/run.cgi
+cat >html/run.cgi <<'EOF'
+#!/bin/sh
+printf 'Content-Type: text/plain\n\ncgi %s\n' "$REQUEST_METHOD"
+EOF
 chmod 755 html/run.cgi
 cat >html/hi.lua <<'EOF'
-function handle(r) r.content_type = "text/plain"; r:puts("lua ", r:md5("abc"), "\n"); return apache2.OK end
+function handle(r)
+	r.content_type = "text/plain"
+	r:puts("lua ", r:md5("abc"), "\n")
+	return apache2.OK
+end
 EOF
-echo '<!--#echo var="DOCUMENT_NAME" --> <!--#set var="x" value="y" --><!--#echo var="x" -->' >html/page.shtml
+cat >html/page.shtml <<'EOF'
+<!--#echo var="DOCUMENT_NAME" --> <!--#set var="x" value="y" --><!--#echo var="x" -->
+EOF
 configure() {
 	{
-		for m in mpm_event authn_core authz_core authz_host authn_file authz_user auth_basic auth_digest access_compat alias allowmethods \
-			actions asis autoindex brotli buffer cache cache_disk cgid charset_lite data dav dav_fs dbd deflate dir env expires ext_filter \
-			filter headers http2 include info lbmethod_byrequests lua macro mime negotiation proxy proxy_http proxy_balancer proxy_fcgi \
-			proxy_wstunnel ratelimit remoteip reqtimeout request rewrite sed session session_cookie session_crypto setenvif \
-			slotmem_shm socache_shmcb speling ssl status substitute unique_id userdir vhost_alias watchdog xml2enc; do
+		for m in mpm_event authn_core authz_core authz_host authn_file authz_user auth_basic \
+			auth_digest access_compat alias allowmethods actions asis autoindex brotli \
+			buffer cache cache_disk cgid charset_lite data dav dav_fs dbd deflate dir env \
+			expires ext_filter filter headers http2 include info lbmethod_byrequests lua \
+			macro mime negotiation proxy proxy_http proxy_balancer proxy_fcgi \
+			proxy_wstunnel ratelimit remoteip reqtimeout request rewrite sed session \
+			session_cookie session_crypto setenvif slotmem_shm socache_shmcb speling ssl \
+			status substitute unique_id userdir vhost_alias watchdog xml2enc; do
 			[ -e $modules/mod_$m.so ] && echo "LoadModule ${m}_module $modules/mod_$m.so"
 		done
 		[ "$(id -u)" != 0 ] || printf 'User www-data\nGroup www-data\n'
@@ -74,7 +88,8 @@ EOF
 	mv next.conf apache.conf
 }
 generation_is() {
-	curl -s -o /dev/null -D - --max-time 10 "http://127.0.0.1:$port/" | grep -qi "^X-Generation: $1[[:space:]]*\$"
+	curl -s -o /dev/null -D - --max-time 10 "http://127.0.0.1:$port/" |
+		grep -qi "^X-Generation: $1[[:space:]]*\$"
 }
 configure 0
 chmod -R a+rX . && chmod a+rwx run

@@ -85,8 +85,10 @@ run() {
 	under ./main "$@" >out 2>err || status=$?
 	echo "== $* status $status"
 	sort -u out
-	sed -n 's/.*\(ERROR: [A-Za-z]*Sanitizer: [a-z -]*\).*/\1/p' err | sed 's/ on unknown address.*//; s/ on address.*//'
-	grep -E '^ +#[0-9]+ .* in [a-z]+ .*(plug|main)\.c' err | sed 's/0x[0-9a-f]*//; s,/[^ ]*/,,' | sort -u
+	sed -n 's/.*\(ERROR: [A-Za-z]*Sanitizer: [a-z -]*\).*/\1/p' err |
+		sed 's/ on unknown address.*//; s/ on address.*//'
+	grep -E '^ +#[0-9]+ .* in [a-z]+ .*(plug|main)\.c' err |
+		sed 's/0x[0-9a-f]*//; s,/[^ ]*/,,' | sort -u
 	grep -o 'SUMMARY: .* leaked.*' err || :
 	[ "$status" = 0 ] || grep -E 'DEADLYSIGNAL|link order|come first' err || :
 }

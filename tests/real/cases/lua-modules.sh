@@ -5,8 +5,9 @@
 # class: quick
 # opens: socket/core|liblua5\.4-socket lfs|filesystem lpeg cjson
 need lua5.4
-lua5.4 -e 'require "socket"; require "lfs"; require "lpeg"; require "cjson"; require "ssl"' 2>/dev/null ||
-	skip "a Lua module of the package list is not installed"
+for m in socket lfs lpeg cjson ssl; do
+	lua5.4 -e "require '$m'" 2>/dev/null || skip "Lua's module $m is not installed"
+done
 cat >work.lua <<'EOF'
 local socket, lfs, lpeg, cjson = require "socket", require "lfs", require "lpeg", require "cjson"
 local ssl, mime = require "ssl", require "mime"

@@ -5,9 +5,11 @@
 # threads.  The packages are fetched once, into the build directory.
 # packages: nodejs/node npm/npm
 # class: slow
-# opens: /crc32\.linux-x64-gnu\.node /sodium-native\.node /utf-8-validate\.node /lmdb-linux-x64/ /argon2
+# opens: /crc32\.linux-x64-gnu\.node /sodium-native\.node /utf-8-validate\.node
+# opens: /lmdb-linux-x64/ /argon2
 need node npm
-packages="sodium-native@4.3.3 @node-rs/crc32@1.10.6 @node-rs/argon2@2.0.2 utf-8-validate@6.0.5 bufferutil@4.0.9 lmdb@3.3.0"
+packages="sodium-native@4.3.3 @node-rs/crc32@1.10.6 @node-rs/argon2@2.0.2 utf-8-validate@6.0.5
+	bufferutil@4.0.9 lmdb@3.3.0"
 if ! [ -e "$REAL_CACHE/node/complete" ]; then
 	HOME=$REAL_HOME npm install --ignore-scripts --no-audit --no-fund --silent \
 		--prefix "$REAL_CACHE/node" $packages >npm.log 2>&1 ||

@@ -23,6 +23,7 @@ under openssl genpkey -algorithm ed25519 -out key.pem
 under openssl pkey -in key.pem -pubout -out pub.pem
 under openssl pkeyutl -sign -inkey key.pem -rawin -in text -out sig
 under openssl pkeyutl -verify -pubin -inkey pub.pem -rawin -in text -sigfile sig
-under openssl req -x509 -newkey rsa:2048 -nodes -keyout k -out c -subj /CN=test -days 1 2>/dev/null
+under openssl req -x509 -newkey rsa:2048 -nodes -keyout k -out c -subj /CN=test -days 1 \
+	2>/dev/null
 under openssl pkcs12 -export -legacy -in c -inkey k -out p12 -passout pass:x
 under openssl pkcs12 -legacy -in p12 -passin pass:x -nokeys -noenc | grep subject

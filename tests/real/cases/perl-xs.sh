@@ -4,7 +4,8 @@
 # through DBI.
 # packages: perl libdbi-perl libdbd-sqlite3-perl libjson-xs-perl libxml-libxml-perl
 # class: quick
-# opens: /List/Util/Util\.so /POSIX/POSIX\.so /Storable/Storable\.so /Socket/Socket\.so /SQLite\.so /LibXML\.so
+# opens: /List/Util/Util\.so /POSIX/POSIX\.so /Storable/Storable\.so /Socket/Socket\.so
+# opens: /SQLite\.so /LibXML\.so
 need perl
 perl -MDBI -MDBD::SQLite -MJSON::XS -MXML::LibXML -e 1 2>/dev/null ||
 	skip "a Perl module of the package list is not installed"

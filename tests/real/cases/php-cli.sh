@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 #
 # PHP's command line with the extensions of the system, each at work.
-# packages: php-cli php-mbstring php-xml php-sqlite3 php-curl php-gd php-intl php-gmp php-bcmath php-zip
+# packages: php-cli php-mbstring php-xml php-sqlite3 php-curl php-gd php-intl php-gmp
+# packages: php-bcmath php-zip
 # class: quick
 # opens: /mbstring\.so /dom\.so /sqlite3\.so /curl\.so /gd\.so /intl\.so /ffi\.so /opcache\.so
 need php

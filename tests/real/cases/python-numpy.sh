@@ -20,9 +20,10 @@ print("solve", np.abs(a @ x - b).max() < 1e-9, round(float(x.sum()), 6))
 w = np.linalg.eigvalsh(a @ a.T); print("eig", w[-3:])
 u, s, v = np.linalg.svd(a); print("svd", s[:3], np.allclose(u * s @ v, a))
 print("det", round(float(np.linalg.slogdet(a)[1]), 6))
-print("fft", np.allclose(np.fft.ifft(np.fft.fft(b)).real, b), round(float(abs(scipy.fft.rfft(b)).sum()), 6))
-m = scipy.sparse.random(400, 400, 0.02, random_state=3, format="csr") + scipy.sparse.identity(400) * 4
-y = scipy.sparse.linalg.spsolve(m.tocsc(), np.ones(400)); print("sparse", round(float(y.sum()), 8))
+print("fft", np.allclose(np.fft.ifft(np.fft.fft(b)).real, b), abs(scipy.fft.rfft(b)).sum().round(6))
+m = scipy.sparse.random(400, 400, 0.02, random_state=3, format="csr")
+m = m + scipy.sparse.identity(400) * 4
+y = scipy.sparse.linalg.spsolve(m.tocsc(), np.ones(400)); print("sparse", y.sum().round(8))
 print("eigsh", scipy.sparse.linalg.eigsh(m + m.T, 2, v0=np.ones(400))[0])
 print("expm", round(float(scipy.linalg.expm(a / 50).trace()), 6))
 print("quad", scipy.integrate.quad(lambda t: np.exp(-t * t), 0, np.inf)[0])
@@ -35,7 +36,8 @@ print("filter", scipy.signal.lfilter(*scipy.signal.butter(3, .2), b)[:3])
 print("image", scipy.ndimage.gaussian_filter(a, 2)[3, :3])
 print("tree", scipy.spatial.cKDTree(a[:, :3]).query([0, 0, 0])[1])
 print("sort", np.sort(b)[:3], np.exp(b).sum().round(6), np.sin(b).sum().round(6))
-print("f16", np.float16(b).astype(float).sum().round(3), np.einsum("ij,jk->ik", a, a)[0, 0].round(6))
+print("f16", np.float16(b).astype(float).sum().round(3))
+print("einsum", np.einsum("ij,jk->ik", a, a)[0, 0].round(6))
 try:
     np.linalg.cholesky(-np.eye(3))
 except np.linalg.LinAlgError as e:

@@ -4,7 +4,8 @@
 # and says what each one holds; then imports each in a process of its own.
 # packages: python3
 # class: quick
-# opens: /_ssl\. /_sqlite3\. /libsqlite3 /_ctypes\. /_curses_panel\. /libncursesw /_dbm\. /_uuid\. /readline\. /_decimal\.
+# opens: /_ssl\. /_sqlite3\. /libsqlite3 /_ctypes\. /_curses_panel\. /libncursesw /_dbm\.
+# opens: /_uuid\. /readline\. /_decimal\.
 cat >all.py <<'EOF'
 import importlib.util, os, sys, sysconfig
 from importlib.machinery import EXTENSION_SUFFIXES

@@ -3,7 +3,8 @@
 # Ruby with the C extensions of its standard library at work.
 # packages: ruby
 # class: quick
-# opens: /openssl\.so /json/ext/parser\.so /zlib\.so /psych\.so /socket\.so /digest /bigdecimal\.so /ripper\.so
+# opens: /openssl\.so /json/ext/parser\.so /zlib\.so /psych\.so /socket\.so /digest
+# opens: /bigdecimal\.so /ripper\.so
 need ruby
 cat >work.rb <<'EOF'
 %w[json openssl zlib psych yaml socket digest bigdecimal bigdecimal/util ripper stringio strscan

@@ -101,7 +101,12 @@ under valgrind --error-exitcode=9 --leak-check=full --show-leak-kinds=definite,p
 	--errors-for-leak-kinds=definite,possible --log-file=log ./main || status=$?
 echo "status $status"
 [ "$status" = 0 ] || cat log >&2
-sed -n 's/^==[0-9]*== *//; s/\(ERROR SUMMARY: [0-9]* errors\).*/\1/p; /\(definitely\|possibly\) lost:/p; /no leaks are possible/p' log >summary
+sed 's/^==[0-9]*== *//' log |
+	sed -n 's/\(ERROR SUMMARY: [0-9]* errors\).*/\1/p; /ly lost:/p; /no leaks are possible/p' \
+	>summary
 # Where nothing at all is left, valgrind says so instead of counting zeros.
-grep -q 'no leaks are possible' summary && printf 'definitely lost: 0 bytes in 0 blocks\npossibly lost: 0 bytes in 0 blocks\n'
-grep -E 'lost:|SUMMARY' summary
+if grep -q 'no leaks are possible' summary; then
+	echo 'definitely lost: 0 bytes in 0 blocks'
+	echo 'possibly lost: 0 bytes in 0 blocks'
+fi
+grep -E '^(definitely|possibly) lost:|SUMMARY' summary

@@ -15,12 +15,13 @@ vim.current.buffer[:] = ["from python", hashlib.sha256(b"abc").hexdigest(),
 vim.command("let g:seen = py3eval('[1, 2, 3]')")
 PY
 call append('$', string(g:seen))
-call append('$', py3eval('sorted(k for k in __import__("sys").modules if k in ("vim", "_hashlib", "_decimal"))'))
+call append('$', py3eval('[k for k in ("vim", "_hashlib", "_decimal") if k in sys.modules]'))
 if has('lua')
 	lua vim.buffer():insert("from lua " .. math.floor(7.5))
 endif
 if has('perl')
-	perl $curbuf->Append(0, "from perl " . join(",", sort { $a <=> $b } 3, 1, 2)); use POSIX; $curbuf->Append(0, POSIX::floor(3.7));
+	perl use POSIX; $curbuf->Append(0, POSIX::floor(3.7));
+	perl $curbuf->Append(0, "from perl " . join(",", sort { $a <=> $b } 3, 1, 2));
 endif
 try
 	python3 raise ValueError("deliberate")

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * resolve: which definition a reference means, and where it is.
+ *
+ * Between scope (lists of images) and reloc (what to write with the answer).
+ */
+#ifndef LOADER_RESOLVE_H
+#define LOADER_RESOLVE_H
+
+#include "diag.h"
+#include "image.h"
+#include "scope.h"
+
+/*
+ * What symbol number `index` of im refers to.  found->im NULL and true: an undefined weak reference.
+ * `plt` as in sym_request.  Reader (epoch) or NEEDS_LOCK.
+ */
+bool resolve_symbol(struct image *im, uint32_t index, bool plt, struct sym_found *found,
+		   struct diag *d);
+
+/*
+ * A binding made after the load (a lazy slot, dlsym) keeps its definer loaded.  Takes the lock where
+ * there is something to record.  False: the definer is on its way out, look again.
+ */
+bool resolve_keep(struct image *im, struct image *to);
+
+/* The final address of a found symbol: calls its resolver if it is an IFUNC. */
+uintptr_t resolve_address(const struct sym_found *found);
+
+#endif

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stage: the first half of a load: from names to parsed images and their dependencies.
+ *
+ * Called by load.c.  An image that is new belongs to struct load alone; under the lock it has its names in
+ * the registry already, so that a second reference in the same load finds it, but no reader sees it.
+ * Whatever is begun here is taken back by load.c's drop.
+ */
+#include "stage.h"
+
+#include "../compat/host.h"
+#include "arena.h"
+#include "registry.h"
+#include "search.h"
+#include "text.h"
+#include "tls.h"
+
+enum { NOLOAD = 4 };
+
+static uint64_t serial; /* of the closure that is being made: image.serial says who is in it.  NEEDS_LOCK */
+
+uint64_t stage_clock(void)
+{
+	return diag_on(TRACE_STATISTICS) ? host_nanoseconds() : 0;
+}
+
+/* Who needed it, and through which chain. */
+static void add_chain(struct load *ld, const struct image *from, const char *tried)
+{
+	bool open = from || *tried;
+
+	if (from)
+		diag_add(ld->diag, " (needed by %s", image_label(from));
+	for (const struct image *im = from ? from->caller : NULL; im && stage_is_fresh(im); im = im->caller)
+		diag_add(ld->diag, ", needed by %s", image_label(im));
+	if (*tried)
+		diag_add(ld->diag, "%ssearched: %s", from ? "; " : " (", tried);
+	if (open)
+		diag_add(ld->diag, ")");
+}
+
+static bool want(struct load *ld, enum load_want what, const char *name)
+{
+	ld->want = what;
+	text_copy(ld->want_name, sizeof ld->want_name, name);
+	return diag_set(ld->diag, DIAG_NOT_FOUND, "%s: must be loaded by libc first", name);
+}
+
+static bool grow_fresh(struct load *ld)
+{
+	unsigned cap = ld->capfresh ? 2 * ld->capfresh : 8;
+	struct image **more;
+
+	if (ld->nfresh < ld->capfresh)
+		return true;
+	more = arena_grow(ld->fresh, ld->capfresh * sizeof(*more), cap * sizeof(*more));
+	if (!more)
+		return false;
+	ld->fresh = more;
+	ld->capfresh = cap;
+	return true;
+}
+
+/* Names under which a second dlopen or DT_NEEDED will find it. */
+static bool enter_names(struct load *ld, struct image *im, const char *asked)
+{
+	const char *soname = im->dyn.soname;
+
+	if (im->is_private)
+		return true;
+	if (registry_name(im, im->path) && registry_name(im, asked) &&
+	    (!soname || registry_name(im, soname)))
+		return true;
+	return diag_no_memory(ld->diag, im->path);
+}
+
+static bool check_stack(const struct image *im, struct diag *d)
+{
+	if (!im->exec_stack || registry.program->exec_stack)
+		return true;
+	return diag_set(d, DIAG_REFUSED,
+			"%s: cannot enable executable stack as shared object requires: Invalid argument"
+			" (rebuild it with -z noexecstack, or clear the flag with `execstack -c` or"
+			" `patchelf --clear-execstack`)",
+			im->path);
+}
+
+/* Stages 2 and 3 of one file. */
+static bool take_file(struct load *ld, struct image *im, struct file *f)
+{
+	uint64_t t = stage_clock();
+
+	im->dev = f->dev;
+	im->ino = f->ino;
+	if (!map_image(&im->map, f, ld->diag))
+		return false;
+	image_set_state(im, IMAGE_MAPPED);
+	if (!image_headers(im, f->ph, f->phnum, f->eh.e_phoff, ld->diag) ||
+	    !image_parse(im, NULL, ld->diag))
+		return false;
+	if (im->dyn.flags_1 & DF_1_NOOPEN)
+		return diag_set(ld->diag, DIAG_REFUSED, "%s: shared object cannot be dlopen()ed",
+				im->path);
+	if (!check_stack(im, ld->diag))
+		return false;
+	image_set_state(im, IMAGE_PARSED);
+	im->ns_map = stage_clock() - t;
+	diag_trace(TRACE_MAP, "map: %s at %lx-%lx", im->path, (unsigned long)im->map.start,
+		   (unsigned long)im->map.end);
+	return true;
+}
+
+static struct image *add(struct load *ld, const struct stage_reference *ref, struct file *f)
+{
+	struct image *im;
+
+	if (!grow_fresh(ld) || !(im = image_new(ld->space, f->path))) {
+		diag_no_memory(ld->diag, f->path);
+		return NULL;
+	}
+	ld->fresh[ld->nfresh++] = im;
+	im->caller = ref->from ? ref->from : ld->caller;
+	im->is_private = !ref->from && (ld->mode & ELF_RTLD_PRIVATE);
+	if (!take_file(ld, im, f) || !enter_names(ld, im, ref->name))
+		return NULL;
+	return im;
+}
+
+/* An image of libc's that it might unload again must be pinned before anything of ours binds to it. */
+static struct image *use(struct load *ld, struct image *im)
+{
+	if (!im->host || im->startup || im->host_pinned)
+		return im;
+	want(ld, LOAD_HOST_PIN, im->path);
+	return NULL;
+}
+
+/*
+ * Another thread runs the destructors of this very file: a second copy meanwhile would surprise it.  (The
+ * same thread, in such a destructor, gets its second copy.)
+ */
+static bool must_wait(struct load *ld, const struct file *f)
+{
+	if (ld->waited)
+		return false;
+	ld->dying = registry_dying(ld->space, f->dev, f->ino);
+	return ld->dying && ld->dying->owner && ld->dying->owner != tls_thread_known();
+}
+
+static struct image *open_file(struct load *ld, const struct stage_reference *ref)
+{
+	struct search s = {.name = ref->name,
+			   .caller = ref->from ? ref->from : ld->caller,
+			   .is_needed = ref->from != NULL,
+			   .program = registry.program};
+	bool is_private = !ref->from && (ld->mode & ELF_RTLD_PRIVATE);
+	struct image *im = NULL;
+	uint64_t t = stage_clock();
+	struct file f;
+
+	if (!search_open(&s, &f, ld->diag)) {
+		add_chain(ld, ref->from, s.tried);
+		return NULL;
+	}
+	t = stage_clock() - t;
+	diag_trace(TRACE_FIND, "find: %s -> %s", ref->name, s.path);
+	if (!is_private)
+		im = registry_by_file(ld->space, f.dev, f.ino);
+	if (im) {
+		if (!registry_name(im, ref->name))
+			im = (diag_no_memory(ld->diag, ref->name), NULL);
+		else
+			im = use(ld, im);
+	} else if (!ref->from && (ld->mode & NOLOAD)) {
+		ld->not_loaded = true;
+	} else if (!is_private && must_wait(ld, &f)) {
+		want(ld, LOAD_WAIT, s.path);
+	} else if (host_only(text_base(s.path)) && !ld->host_tried) {
+		/* libc's family and libgcc_s come from libc's own dlopen */
+		want(ld, LOAD_HOST_OPEN, s.path);
+	} else {
+		im = add(ld, ref, &f);
+		if (im)
+			im->ns_find = t;
+		else if (ref->from && !ld->want)
+			add_chain(ld, ref->from, "");
+	}
+	file_close(&f);
+	return im;
+}
+
+/* Stage 1: the image that a name means, loaded or new. */
+struct image *stage_find(struct load *ld, const struct stage_reference *ref)
+{
+	bool is_private = !ref->from && (ld->mode & ELF_RTLD_PRIVATE);
+	struct image *im = is_private ? NULL : registry_by_name(ld->space, ref->name);
+
+	if (im)
+		return use(ld, im);
+	return open_file(ld, ref);
+}
+
+/* --- the closure ----------------------------------------------------------------------------------- */
+
+static bool push(struct load *ld, struct image *im)
+{
+	struct scope_list *old = ld->search, *new;
+
+	if (im->serial == serial)
+		return true;
+	im->serial = serial;
+	if (!old || old->n == old->cap) {
+		new = scope_list_new(old ? 2 * old->cap : 8);
+		if (!new)
+			return diag_no_memory(ld->diag, im->path);
+		if (old)
+			memcpy(new->im, old->im, old->n * sizeof(*old->im));
+		new->n = old ? old->n : 0;
+		arena_free(old);
+		ld->search = new;
+	}
+	ld->search->im[ld->search->n++] = im;
+	return true;
+}
+
+/* The direct dependencies of a new image; glibc's initial order is itself, then they. */
+static bool needed(struct load *ld, struct image *im)
+{
+	unsigned n = im->dyn.nneeded;
+
+	im->needed = arena_alloc((n + 1) * sizeof(*im->needed));
+	im->order = arena_alloc((n + 1) * sizeof(*im->order));
+	if (!im->needed || !im->order)
+		return diag_no_memory(ld->diag, im->path);
+	im->order[im->norder++] = im;
+	for (unsigned i = 0; i < n; i++) {
+		struct stage_reference ref = {dyn_needed(&im->dyn, &im->st, i), im};
+		struct image *to = stage_find(ld, &ref);
+
+		if (!to)
+			return false;
+		im->needed[im->nneeded++] = to;
+		im->order[im->norder++] = to;
+	}
+	return true;
+}
+
+bool stage_closure(struct load *ld)
+{
+	serial++;
+	if (!push(ld, ld->root))
+		return false;
+	for (unsigned i = 0; i < ld->search->n; i++) {
+		struct image *im = ld->search->im[i];
+
+		if (!im->order && !needed(ld, im))
+			return false;
+		for (unsigned k = 0; k < im->nneeded; k++)
+			if (!push(ld, im->needed[k]))
+				return false;
+	}
+	return true;
+}
