@@ -7,7 +7,7 @@
  * backtraces, cancellation and pthread_exit find no frame of ours.
  *
  * glibc takes a thread's static TLS out of the stack that the caller asked for.  Our page in it must not
- * cost a program that counted its small stack's bytes, so such stacks are made greater by as much.
+ * cost a program that counted its small stack's bytes, so such stacks are made greater.
  *
  * Called by programs and libraries, before our own constructor too.  Must never hold a lock of ours while
  * libc makes the thread.
@@ -21,7 +21,10 @@
 #include "../compat/host.h"
 #include "../loader/tls.h"
 
-enum { SMALL_STACK = 1 << 20 };
+enum {
+	SMALL_STACK = 1 << 20,
+	OUR_PART = 2 * sizeof(struct tls_own), /* with what its alignment costs, in whole pages */
+};
 
 /*
  * A copy of the attributes with room for our static TLS, or the attributes themselves.  A stack of the
@@ -39,7 +42,7 @@ static const pthread_attr_t *widen(const pthread_attr_t *attr, pthread_attr_t *c
 	if (size == 0 || size >= SMALL_STACK || (uintptr_t)stack + size != 0)
 		return attr;
 	*copy = *attr;
-	if (host.real.attr_setstacksize(copy, size + sizeof(struct tls_own)) != 0)
+	if (host.real.attr_setstacksize(copy, size + OUR_PART) != 0)
 		return attr;
 	return copy;
 }

@@ -47,7 +47,7 @@ static void *place(struct job *j, uintptr_t va, uintptr_t len)
 {
 	const struct map *m = &j->im->map;
 
-	if (!j->seg || va - j->seg->va > j->seg->len - len) {
+	if (!j->seg || j->seg->len < len || va - j->seg->va > j->seg->len - len) {
 		j->seg = NULL;
 		for (unsigned i = 0; i < m->nseg && !j->seg; i++) {
 			const struct segment *s = &m->seg[i];

@@ -37,7 +37,7 @@ struct tls_own {
 	struct tls_root root;
 	alignas(TLS_RESERVE_ALIGN) unsigned char reserve[TLS_RESERVE];
 };
-_Static_assert(sizeof(struct tls_own) == 4096, "thread.c adds as much to small stacks");
+_Static_assert(sizeof(struct tls_own) == 4096, "a page");
 
 /*
  * Initial exec: `mov tls_own@gottpoff(%rip)` and a load, in C and in tramp.S.  The price is that libc
