@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * dlopen's mode bits, and what counts as the same library.
  *
- * BUILD flags:
+ * BUILD flags: -lm
  */
 #include "twin.h"
+#include <fcntl.h>
+#include <fenv.h>
 #include <limits.h>
 #include <link.h>
+#include <signal.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 int who(void);
@@ -320,6 +324,88 @@ CASE(no_descriptor_stays_open)
 	ok(!dlopen("./libnosuch.so", RTLD_NOW));
 	ok(!dlopen("./left", RTLD_NOW));
 	eq(twin_fds(), before);
+}
+
+CASE(memory_file)
+{
+	int fd = memfd_create("twin", 0);
+	char path[64], buf[65536];
+	FILE *f = fopen("libone.so", "r");
+	size_t len = fread(buf, 1, sizeof buf, f);
+	void *h;
+
+	fclose(f);
+	eq(write(fd, buf, len), len);
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	h = load(path, RTLD_NOW);
+	close(fd);
+	eq(call(h, "one_value"), 1);
+	same(((struct link_map *)h)->l_name, path);
+}
+
+CASE(deleted_file_stays_usable)
+{
+	const char *path = twin_copy("libone.so", twin_tmp("deleted.so"));
+	void *h = load(path, RTLD_NOW);
+
+	unlink(path);
+	eq(call(h, "one_value"), 1);
+	ok(dlopen(path, RTLD_NOW) == h);
+}
+
+CASE(standard_descriptors_closed)
+{
+	for (int fd = 0; fd < 3; fd++)
+		close(fd);
+	eq(call(load("./libflagtop.so", RTLD_NOW), "top_value"), 5);
+	eq(fcntl(0, F_GETFD), -1);
+}
+
+CASE(current_directory_deleted)
+{
+	void *h;
+
+	mkdir(twin_tmp("gone"), 0755);
+	h = load(twin_here("libone.so"), RTLD_NOW);
+	eq(chdir(twin_tmp("gone")), 0);
+	rmdir(twin_tmp("gone"));
+	eq(call(h, "one_value"), 1);
+	ok(!dlopen("./libone.so", RTLD_NOW));
+	ok(!dlopen("libnosuch.so", RTLD_NOW));
+	load("librt.so.1", RTLD_NOW);
+}
+
+CASE(state_of_the_thread_is_kept)
+{
+	sigset_t before, after;
+
+	sigemptyset(&before);
+	sigaddset(&before, SIGUSR2);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	fesetround(FE_UPWARD);
+	errno = 55;
+	void *h = load("./libflagtop.so", RTLD_NOW);
+	sym(h, "top_value");
+	shut(h);
+	eq(errno, 55);
+	eq(fegetround(), FE_UPWARD);
+	sigprocmask(SIG_SETMASK, NULL, &after);
+	for (int i = 1; i < NSIG; i++)
+		eq(sigismember(&after, i), sigismember(&before, i));
+}
+
+CASE(libc_family_is_the_programs)
+{
+	const char *const names[] = {"libc.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1"};
+
+	for (int i = 0; i < 4; i++) {
+		void *h = load(names[i], RTLD_NOW);
+
+		ok(sym(h, "malloc") == (void *)malloc);
+		ok(sym(h, "dlopen") == (void *)dlopen);
+		eq(twin_mapped("/libc.so.6") > 0, 1);
+		shut(h);
+	}
 }
 
 CASE(the_running_program_by_path)

@@ -5,6 +5,7 @@
  * BUILD thread: -pthread
  */
 #include "twin.h"
+#include <limits.h>
 #include <link.h>
 #include <pthread.h>
 #include <sched.h>
@@ -170,6 +171,109 @@ static void *walk(void *unused)
 {
 	dl_iterate_phdr(wait_in_callback, NULL);
 	return unused;
+}
+
+static void *open_on_a_small_stack(void *unused)
+{
+	void *h = load("./libneedsgate.so", RTLD_NOW);
+
+	eq(call(h, "user_ready"), 1);
+	ok(!dlopen("./nosuch.so", RTLD_NOW));
+	ok(dlerror());
+	shut(h);
+	return unused;
+}
+
+CASE(loads_on_the_smallest_stack)
+{
+	pthread_attr_t attr;
+	pthread_t t;
+
+	gate_open = true;
+	pthread_attr_init(&attr);
+	eq(pthread_attr_setstacksize(&attr, PTHREAD_STACK_MIN), 0);
+	eq(pthread_create(&t, &attr, open_on_a_small_stack, NULL), 0);
+	pthread_join(t, NULL);
+}
+
+PART(leave_in_constructor)
+{
+	static struct opening first = {.path = "./libgate.so"};
+
+	start(&first);
+	sem_wait(&entered);
+	alarm(20);
+	exit(4);
+}
+
+CASE(exit_while_a_constructor_runs)
+{
+	if (TWIN_CONSTRUCTORS_UNLOCKED)
+		eq(twin_run("leave_in_constructor", NULL).code, 4);
+}
+
+/* The attributes of pthread_create do what they say, also when somebody stands in front of it. */
+
+static void *own_stack_size(void *size)
+{
+	pthread_attr_t attr;
+
+	eq(pthread_getattr_np(pthread_self(), &attr), 0);
+	eq(pthread_attr_getstacksize(&attr, size), 0);
+	pthread_attr_destroy(&attr);
+	return (void *)42;
+}
+
+CASE(thread_attributes)
+{
+	size_t size = 1 << 20, seen = 0;
+	pthread_attr_t attr;
+	void *result;
+	pthread_t t;
+	int state;
+
+	pthread_attr_init(&attr);
+	eq(pthread_attr_setstacksize(&attr, size), 0);
+	eq(pthread_create(&t, &attr, own_stack_size, &seen), 0);
+	eq(pthread_join(t, &result), 0);
+	ok(result == (void *)42);
+	ok(seen >= size);
+	eq(pthread_attr_getstacksize(&attr, &seen), 0);
+	eq(seen, size);
+	eq(pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED), 0);
+	eq(pthread_attr_getdetachstate(&attr, &state), 0);
+	eq(pthread_create(&t, &attr, own_stack_size, &size), 0);
+	ok(pthread_join(t, NULL) != 0);
+}
+
+CASE(thread_on_its_own_stack)
+{
+	enum { SIZE = 256 * 1024 };
+	void *stack = NULL, *result;
+	pthread_attr_t attr;
+	size_t seen = 0;
+	pthread_t t;
+
+	eq(posix_memalign(&stack, 4096, SIZE), 0);
+	pthread_attr_init(&attr);
+	eq(pthread_attr_setstack(&attr, stack, SIZE), 0);
+	eq(pthread_create(&t, &attr, own_stack_size, &seen), 0);
+	eq(pthread_join(t, &result), 0);
+	ok(result == (void *)42);
+	eq(seen, SIZE);
+	eq(pthread_create(&t, &attr, open_on_a_small_stack, (gate_open = true, NULL)), 0);
+	eq(pthread_join(t, NULL), 0);
+}
+
+CASE(thread_that_cannot_be)
+{
+	pthread_attr_t attr;
+	pthread_t t;
+
+	pthread_attr_init(&attr);
+	eq(pthread_attr_setstacksize(&attr, 1ul << 46), 0);
+	eq(pthread_create(&t, &attr, own_stack_size, NULL), EAGAIN);
+	eq(pthread_attr_setstacksize(&attr, 1000), EINVAL);
 }
 
 /* fork ------------------------------------------------------------------------------------------------------------ */
