@@ -19,6 +19,7 @@
 #include "door.h"
 
 #include "../compat/host.h"
+#include "../loader/registry.h"
 #include "../loader/tls.h"
 
 enum {
@@ -47,6 +48,25 @@ static const pthread_attr_t *widen(const pthread_attr_t *attr, pthread_attr_t *c
 	return copy;
 }
 
+/*
+ * Whom to pass the call on to: usually libc, but a sanitizer that stands between us and libc must see its
+ * threads, too.  Written by whoever comes first, always with the same value.
+ */
+static void *next(_Atomic(uintptr_t) *known, const char *name, void *libc)
+{
+	uintptr_t at = atomic_load_explicit(known, memory_order_relaxed);
+
+	if (at)
+		return (void *)at;
+	if (!door_ready())
+		return libc;
+	at = registry_next(name);
+	if (!at)
+		return libc;
+	atomic_store_explicit(known, at, memory_order_relaxed);
+	return (void *)at;
+}
+
 /* A record for the new thread; NULL: it will have to do without. */
 static struct tls_start *prepare(void *(*fn)(void *), void *arg)
 {
@@ -60,14 +80,16 @@ DOOR int pthread_create(pthread_t *restrict thread, const pthread_attr_t *restri
 			void *(*fn)(void *), void *restrict arg)
 {
 	struct tls_start *start = prepare(fn, arg);
+	static _Atomic(uintptr_t) known;
+	typeof(&pthread_create) real = next(&known, "pthread_create", host.real.pthread_create);
 	pthread_attr_t copy;
 	int err;
 
-	if (!host.real.pthread_create)
+	if (!real)
 		return EAGAIN;
 	if (!start)
-		return host.real.pthread_create(thread, attr, fn, arg);
-	err = host.real.pthread_create(thread, widen(attr, &copy), tls_start_run, start);
+		return real(thread, attr, fn, arg);
+	err = real(thread, widen(attr, &copy), tls_start_run, start);
 	if (err)
 		tls_start_free(start);
 	return err;
@@ -84,13 +106,15 @@ static int run(void *start)
 DOOR int thrd_create(thrd_t *thread, thrd_start_t fn, void *arg)
 {
 	struct tls_start *start = prepare((void *(*)(void *))(uintptr_t)fn, arg);
+	static _Atomic(uintptr_t) known;
+	typeof(&thrd_create) real = next(&known, "thrd_create", host.real.thrd_create);
 	int result;
 
-	if (!host.real.thrd_create)
+	if (!real)
 		return thrd_error;
 	if (!start)
-		return host.real.thrd_create(thread, fn, arg);
-	result = host.real.thrd_create(thread, run, start);
+		return real(thread, fn, arg);
+	result = real(thread, run, start);
 	if (result != thrd_success)
 		tls_start_free(start);
 	return result;

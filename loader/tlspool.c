@@ -33,6 +33,7 @@ enum {
 	GROUPS = 256,
 	REGIONS = 256,
 	BLOCK_ALIGN = 64, /* two threads never share a cache line */
+	PAGES = 16,	  /* single pages are mapped so many at a time */
 };
 
 /* Where threads point that nobody has enrolled and that began before tlspool_boot. */
@@ -49,7 +50,13 @@ static struct {
 	unsigned ngroup;	    /* of every region */
 	unsigned nopen;		    /* groups with access rights */
 	_Atomic(struct tls_module *) modules[GROUPS]; /* GROUP of them each; release; partner: at() */
+	struct page *pages;	    /* free ones */
+	char *fresh, *fresh_end;    /* such that were never used */
 } pool;
+
+struct page {
+	struct page *next;
+};
 
 /* --- rows ------------------------------------------------------------------------------------------ */
 
@@ -65,6 +72,41 @@ static void *map(size_t len, int prot)
 	void *p = host_mem->map(NULL, len, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	return host_failed(p) ? NULL : p;
+}
+
+/*
+ * Single pages stay with us when their module goes: most libraries need one for a few threads, and
+ * programs that open and close in a loop should not pay for a mapping and a page fault each time.
+ */
+static void *map_blocks(size_t len)
+{
+	struct page *page = pool.pages;
+
+	if (len != page_up(1))
+		return map(len, PROT_READ | PROT_WRITE);
+	if (page) {
+		pool.pages = page->next;
+		return page;
+	}
+	if (pool.fresh == pool.fresh_end) {
+		pool.fresh = map(PAGES * len, PROT_READ | PROT_WRITE);
+		pool.fresh_end = pool.fresh ? pool.fresh + PAGES * len : NULL;
+	}
+	if (pool.fresh)
+		pool.fresh += len;
+	return pool.fresh ? pool.fresh - len : NULL;
+}
+
+static void unmap_blocks(void *at, size_t len)
+{
+	struct page *page = at;
+
+	if (len != page_up(1)) {
+		host_mem->unmap(at, len);
+		return;
+	}
+	page->next = pool.pages;
+	pool.pages = page;
 }
 
 static bool open_group(char *region, unsigned group)
@@ -206,7 +248,7 @@ void tlspool_drop(struct tls_module *m)
 	for (unsigned i = 1; i < pool.nrow; i++)
 		atomic_store_explicit(entry_of(row_at(i), slot), NULL, memory_order_relaxed);
 	for (unsigned c = 0; c < m->nchunk; c++)
-		host_mem->unmap(m->mapping[c], chunk_len(m, c));
+		unmap_blocks(m->mapping[c], chunk_len(m, c));
 	memset(m, 0, sizeof(*m));
 	m->slot = slot;
 }
@@ -276,7 +318,7 @@ bool tlspool_grow(struct tls_module *m)
 		return true;
 	if (c == TLSPOOL_CHUNKS || m->size > SIZE_MAX / 4 >> (m->first + c))
 		return false;
-	p = map(chunk_len(m, c), PROT_READ | PROT_WRITE);
+	p = map_blocks(chunk_len(m, c));
 	if (!p)
 		return false;
 	m->mapping[c] = p;

@@ -27,7 +27,7 @@ static struct {
 	_Alignas(64) atomic_uint word;
 	atomic_int pid;	    /* the owner's process; written by the owner */
 	atomic_uint serial; /* how often taken; written by the owner */
-	int process;	    /* whose threads we know: written when alone */
+	atomic_int process; /* our process, as far as we know; 0: not asked yet */
 	uint64_t fork_mask;
 } lock;
 
@@ -37,6 +37,8 @@ struct list {
 
 static struct list alive, zombies, spare;
 static unsigned nalive, census; /* at so many living, those that left silently are looked for */
+static int home;		/* the process that the records were made in */
+static bool at_home;		/* are we in it?  Asked by look_home() */
 
 static struct {
 	atomic_uint state; /* release; partners: the acquires in watch, tls_dtor_push */
@@ -54,6 +56,7 @@ static bool take_over(void)
 	unsigned serial = atomic_load_explicit(&lock.serial, memory_order_relaxed);
 	uint64_t until = host_nanoseconds() + GRACE_NS;
 
+	atomic_store_explicit(&lock.process, host_pid(), memory_order_relaxed);
 	while (host_nanoseconds() < until) {
 		if (atomic_load_explicit(&lock.word, memory_order_relaxed) == FREE ||
 		    atomic_load_explicit(&lock.serial, memory_order_relaxed) != serial)
@@ -63,6 +66,19 @@ static bool take_over(void)
 	/* Of several waiters one wins.  acquire; partner: the release in unlock. */
 	return atomic_compare_exchange_strong_explicit(&lock.serial, &serial, serial + 1,
 						       memory_order_acquire, memory_order_relaxed);
+}
+
+/* The word is ours.  relaxed: waiters compare these with their own values only. */
+static void sign(void)
+{
+	int pid = atomic_load_explicit(&lock.process, memory_order_relaxed);
+
+	if (!pid) {
+		pid = host_pid();
+		atomic_store_explicit(&lock.process, pid, memory_order_relaxed);
+	}
+	atomic_store_explicit(&lock.pid, pid, memory_order_relaxed);
+	atomic_fetch_add_explicit(&lock.serial, 1, memory_order_relaxed);
 }
 
 uint64_t tlsthread_lock(void)
@@ -81,11 +97,7 @@ uint64_t tlsthread_lock(void)
 				break;
 			host_wait((const uint32_t *)&lock.word, WAITED);
 		}
-	/* relaxed: waiters compare these with their own values only */
-	atomic_store_explicit(&lock.pid, host_pid(), memory_order_relaxed);
-	atomic_store_explicit(&lock.serial,
-			      atomic_load_explicit(&lock.serial, memory_order_relaxed) + 1,
-			      memory_order_relaxed);
+	sign();
 	return mask;
 }
 
@@ -95,12 +107,6 @@ void tlsthread_unlock(uint64_t mask)
 	if (atomic_exchange_explicit(&lock.word, FREE, memory_order_release) == WAITED)
 		host_wake((const uint32_t *)&lock.word, 1);
 	host_unmask_signals(mask);
-}
-
-/* The process that the lock's owner, we, runs in. */
-static int here(void)
-{
-	return atomic_load_explicit(&lock.pid, memory_order_relaxed);
 }
 
 /* --- memory: never given back.  Lock ------------------------------------------------------------------ */
@@ -194,11 +200,21 @@ static void recycle(struct list *list, struct thread *th)
 	append(&spare, th);
 }
 
+static void look_home(void)
+{
+	int pid = host_pid();
+
+	if (!home)
+		home = pid;
+	at_home = pid == home;
+}
+
+/* After look_home(), and not about the calling thread. */
 static bool is_gone(const struct thread *th)
 {
 	if (th->tp == arch_tp())
 		return true;
-	return th->tid && here() == lock.process && host_thread_gone(lock.process, th->tid);
+	return th->tid && at_home && host_thread_gone(home, th->tid);
 }
 
 /* Looks at the `n` oldest zombies. */
@@ -254,13 +270,12 @@ static struct thread *enrol(void)
 
 	if (th)
 		return th;
-	if (!lock.process)
-		lock.process = here();
+	look_home();
 	th = find_spare();
 	if (!th)
 		return NULL;
 	th->tp = arch_tp();
-	th->tid = here() == lock.process ? host_tid() : 0;
+	th->tid = at_home ? host_tid() : 0;
 	th->live = true;
 	append(&alive, th);
 	nalive++;
@@ -389,6 +404,7 @@ void tlsthread_spread(const struct tls_module *m)
 {
 	char *self = arch_tp();
 
+	look_home();
 	tlspool_fill(m, self + m->tpoff);
 	for (struct thread *th = alive.first; th; th = th->next)
 		if (th->tp != self && !is_gone(th))
@@ -465,8 +481,9 @@ void tls_fork_child(void)
 {
 	struct thread *self = tls_own.root.self;
 
-	lock.process = host_pid();
-	atomic_store_explicit(&lock.pid, lock.process, memory_order_relaxed);
+	home = host_pid();
+	atomic_store_explicit(&lock.process, home, memory_order_relaxed);
+	atomic_store_explicit(&lock.pid, home, memory_order_relaxed);
 	forget(&alive, self);
 	forget(&zombies, self);
 	if (self)
