@@ -4,7 +4,7 @@
 # Builds and runs the conformance programs: every case once on the host's loader and once with libdlrs preloaded.
 # A case passes when both runs succeed and print the same.
 #
-#   run.sh [--host-only] [pattern]      pattern: part of "category/case", or a glob
+#   run.sh [--host-only] [--build-only] [pattern]      pattern: part of "conform/category/case", or a glob
 #
 # DLRS_LIB   the library to preload (default build/libdlrs.so.0)
 # JOBS       cases run side by side (default: number of processors)
@@ -63,10 +63,11 @@ run_case()
 	[ -z "$why" ] && echo "PASS conform/$name" || echo "FAIL conform/$name:$why"
 }
 
-host_only= pattern=
+host_only= build_only= pattern=
 for arg in "$@"; do
 	case $arg in
 	--host-only) host_only=1 ;;
+	--build-only) build_only=1 ;;
 	--one) ;;
 	*) pattern=$arg ;;
 	esac
@@ -81,10 +82,11 @@ if [ "${1:-}" = --one ]; then
 	exit
 fi
 
-if [ -z "$host_only" ] && [ ! -f "$lib" ]; then
+if [ -z "$host_only$build_only" ] && [ ! -f "$lib" ]; then
 	echo "FAIL conform: no $lib (build it, name another with DLRS_LIB, or use --host-only)"
 	exit 1
 fi
+
 # What the cases print is kept in build/conform/run.
 export TWIN_RUN=$build/run.$$
 results=$TWIN_RUN/results todo=$TWIN_RUN/todo
@@ -92,8 +94,15 @@ mkdir -p "$TWIN_RUN" && cd "$build" || exit 1
 trap 'rm -rf "$build/run"; mv "$TWIN_RUN" "$build/run"' EXIT
 
 exec 9>lock && flock 9 # one builder at a time; runs may overlap
-build_all || echo "FAIL conform/build: not everything was built" >"$todo"
+{ build_all || echo "FAIL conform/build: not everything was built"; } >"$todo"
 exec 9>&-
+if [ -n "$build_only" ]; then
+	trap 'rm -rf "$TWIN_RUN"' EXIT
+	cat "$todo"
+	[ ! -s "$todo" ]
+	exit
+fi
+
 while read -r program; do
 	[ -x "$program" ] || { echo "FAIL conform/$program: not built"; continue; }
 	category=${program%%/*}

@@ -320,6 +320,38 @@ CASE(first_calls_together)
 	}
 }
 
+/* The first C++ libraries of a process, opened by all threads together: the runtime comes in once. */
+
+static void *first_open(void *number)
+{
+	unsigned id = 1 + (long)number % LIBRARIES;
+
+	pthread_barrier_wait(&together);
+	eq(call1(load(library(id), RTLD_NOW), "storm", 1), 1 + id);
+	return NULL;
+}
+
+PART(first_opens)
+{
+	pthread_t t[THREADS];
+
+	pthread_barrier_init(&together, NULL, THREADS);
+	for (long i = 0; i < THREADS; i++)
+		eq(pthread_create(&t[i], NULL, first_open, (void *)i), 0);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(t[i], NULL);
+}
+
+CASE(first_opens_together)
+{
+	for (int i = 0; i < 30; i++) {
+		struct twin_run r = twin_run("first_opens", NULL);
+
+		same(r.err, "");
+		eq(r.code, 0);
+	}
+}
+
 /* Threads come and go while an initial-exec library does: each thread must see first values. */
 
 static void initial_exec(unsigned *seed)
