@@ -191,6 +191,24 @@ void registry_forget(struct image *im)
 	forget_names(im);
 }
 
+uintptr_t registry_next(const char *name)
+{
+	struct scope_list *list = atomic_load_explicit(&registry.base.global, memory_order_acquire);
+	unsigned n = list ? atomic_load_explicit(&list->n, memory_order_acquire) : 0, i = 0;
+	struct sym_request rq = sym_request(name, text_hash(name));
+	const elf_sym *s;
+
+	rq.newest = true;
+	while (i < n && list->im[i] != registry.libdlrs)
+		i++;
+	for (i++; i < n; i++) {
+		s = hash_lookup(&list->im[i]->st, &rq);
+		if (s)
+			return image_value(list->im[i], s);
+	}
+	return 0;
+}
+
 bool registry_search(struct image *im)
 {
 	struct scope_list *list;

@@ -45,6 +45,12 @@ struct space *registry_space(long id); /* NULL: no such namespace */
 struct space *registry_space_new(void);
 void registry_space_free(struct space *sp); /* an empty one, not base */
 
+/*
+ * The definition that comes after ours in the program's global scope: libc's, or that of somebody else who
+ * stands in front of libc (a sanitizer's) and must be told.  0: none.  Reader: start-up images never go.
+ */
+uintptr_t registry_next(const char *name);
+
 /* An image's own closure, breadth first, into im->search; built on first use.  False: no memory. */
 bool registry_search(struct image *im);
 

@@ -17,7 +17,8 @@ struct image *scope_self;
 
 /*
  * Whoever gets hold of libc's own dlopen, __tls_get_addr, ... past our interposition (through a handle of
- * libc, RTLD_NEXT, or an odd link order) shall have ours.
+ * libc, or an odd link order) shall have ours.  Not RTLD_NEXT: whoever stands between us and libc, and to
+ * whom we pass calls on, would pass them back to us.
  */
 static void stand_in(struct sym_request *rq, struct sym_found *out)
 {
@@ -40,7 +41,7 @@ bool scope_find_in(struct scope_list *list, unsigned from, struct sym_request *r
 		if (!out->sym)
 			continue;
 		out->im = im;
-		if (im->libc_family)
+		if (im->libc_family && from == 0)
 			stand_in(rq, out);
 		return true;
 	}
