@@ -42,21 +42,32 @@ static int prot_at(const struct layout *l, uint64_t page)
 	return prot;
 }
 
-/* /proc/self/maps' answer; -1: not mapped. */
-static int real_prot(uintptr_t at)
+/* What the kernel says of each page from `at` on; -1: not mapped. */
+static void read_prots(uintptr_t at, int *prot, size_t n)
 {
 	FILE *f = fopen("/proc/self/maps", "r");
 	char line[512], p[5];
-	int prot = -1;
 
-	while (prot < 0 && fgets(line, sizeof(line), f)) {
+	for (size_t i = 0; i < n; i++)
+		prot[i] = -1;
+	while (fgets(line, sizeof(line), f)) {
 		uintptr_t from, to;
 
-		if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %4s", &from, &to, p) == 3 && at >= from && at < to)
-			prot = (p[0] == 'r' ? PROT_READ : 0) | (p[1] == 'w' ? PROT_WRITE : 0) |
-			       (p[2] == 'x' ? PROT_EXEC : 0);
+		if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %4s", &from, &to, p) != 3)
+			continue;
+		for (size_t i = 0; i < n; i++)
+			if (at + i * host.page >= from && at + i * host.page < to)
+				prot[i] = (p[0] == 'r' ? PROT_READ : 0) | (p[1] == 'w' ? PROT_WRITE : 0) |
+					  (p[2] == 'x' ? PROT_EXEC : 0);
 	}
 	fclose(f);
+}
+
+static int real_prot(uintptr_t at)
+{
+	int prot;
+
+	read_prots(at, &prot, 1);
 	return prot;
 }
 
@@ -76,12 +87,17 @@ static void compare_bytes(const struct layout *l, const struct map *m, const cha
 
 static void compare_prots(const struct layout *l, const struct map *m, const char *what)
 {
-	for (uintptr_t at = m->start; at < m->end; at += host.page) {
-		int want = prot_at(l, at - m->bias), is = real_prot(at);
+	size_t n = (m->end - m->start) / host.page;
+	int *is = malloc(n * sizeof(*is));
 
-		ck_assert_msg(is == want, "%s: page %" PRIxPTR " has protection %d instead of %d", what,
-			      at - m->bias, is, want);
+	read_prots(m->start, is, n);
+	for (size_t i = 0; i < n; i++) {
+		uintptr_t va = m->start + i * host.page - m->bias;
+
+		ck_assert_msg(is[i] == prot_at(l, va), "%s: page %" PRIxPTR " has protection %d instead of %d",
+			      what, va, is[i], prot_at(l, va));
 	}
+	free(is);
 }
 
 /* --- files ----------------------------------------------------------------------------------------- */
@@ -90,7 +106,7 @@ static void compare_prots(const struct layout *l, const struct map *m, const cha
 static void make_file(struct layout *l, const char *path)
 {
 	struct elfgen *e = elfgen_new(ARCH_EM);
-	size_t len = 4096;
+	size_t len = 4096, head;
 
 	e->bare = true;
 	for (unsigned i = 0; i < l->n; i++) {
@@ -100,10 +116,10 @@ static void make_file(struct layout *l, const char *path)
 	}
 	elfgen_phdr(e, &(struct elfgen_phdr){.type = PT_DYNAMIC});
 	elfgen_build(e);
-	for (size_t i = e->len; i < len; i++) {
-		elfgen_resize(e, len);
+	head = e->len;
+	elfgen_resize(e, len > head ? len : head);
+	for (size_t i = head; i < len; i++)
 		e->buf[i] = (unsigned char)(i * 7 + i / 251 + 1);
-	}
 	elfgen_write(e, path);
 	free(l->file);
 	l->file = malloc(e->len);
