@@ -5,56 +5,16 @@
  * Every host call and every allocation of a load fails once, for every n the nth; each time the load
  * fails with words, and the arena, open files, mappings, the registry, and the images that were there
  * before are as they were; then the same load succeeds.  The libraries have thread-locals with and
- * without a fixed offset, versions, and each other.  Also here: what the closure of a load is and in
- * which order, and what is said when a part of it is missing.
+ * without a fixed offset, versions, and each other.
  */
-#include "kit.h"
+#include "opener.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "loader/arena.h"
-#include "loader/epoch.h"
-#include "loader/find.h"
-#include "loader/load.h"
-#include "loader/lock.h"
-#include "loader/registry.h"
-#include "loader/text.h"
-#include "loader/unload.h"
-
-/* --- libraries ------------------------------------------------------------------------------------- */
-
-static struct elfgen *begin(const char *soname)
-{
-	struct elfgen *e = kit_elf();
-
-	e->soname = soname;
-	e->runpath = "$ORIGIN";
-	elfgen_put(e, ELFGEN_TEXT, NULL, 64);
-	elfgen_put(e, ELFGEN_DATA, NULL, 64);
-	return e;
-}
-
-static void end(struct elfgen *e)
-{
-	elfgen_build(e);
-	elfgen_write(e, kit_path(e->soname));
-	elfgen_free(e);
-}
-
-static void refer(struct elfgen *e, unsigned word, enum reloc_kind kind, unsigned sym)
-{
-	elfgen_rel(e, &(struct elfgen_rel){KIT_DATA + 8 * word, kit_reloc(kind), sym, 0});
-}
-
-static unsigned define(struct elfgen *e, const char *name, unsigned char bind, uint16_t version)
-{
-	return elfgen_sym(e, &(struct elfgen_sym){.name = name, .bind = bind, .type = STT_OBJECT,
-		.shndx = 5, .version = version, .value = KIT_DATA + 32, .size = 8});
-}
+/* --- libraries ---------------------------------------------------------------------------------------- */
 
 /* libtop.so needs libmid.so and libleaf.so; libmid.so needs libleaf.so. */
 static void make_libraries(void)
@@ -93,105 +53,10 @@ static void make_libraries(void)
 	end(e);
 }
 
-/* --- opening --------------------------------------------------------------------------------------- */
-
 static void start(void)
 {
-	static bool done;
-
-	if (done)
-		return;
-	done = true;
-	find_start(&registry.base, &registry.adds, &registry.subs);
-	ck_assert(registry_sync());
+	opener_start();
 	make_libraries();
-}
-
-static bool open_load(struct load *ld, const char *path, int mode, struct diag *d)
-{
-	bool ok;
-
-	*ld = (struct load){.name = path, .mode = mode, .space = &registry.base,
-			    .caller = registry.program, .diag = d};
-	diag_clear(d);
-	lock_enter();
-	ok = load_link(ld);
-	if (ok)
-		load_finish(ld);
-	lock_leave();
-	return ok;
-}
-
-static struct image *open_lib(const char *name, int mode)
-{
-	struct load ld;
-	struct diag d = {0};
-
-	ck_assert_msg(open_load(&ld, kit_path(name), mode, &d), "%s", d.text);
-	return ld.root;
-}
-
-static void close_lib(struct image *im)
-{
-	struct diag d = {0};
-	struct unload u;
-	bool some;
-
-	lock_enter();
-	ck_assert_msg(unload_drop(im, &d), "%s", d.text);
-	some = unload_begin(&u);
-	lock_leave();
-	if (!some)
-		return;
-	unload_fini(&u);
-	lock_enter();
-	unload_finish(&u);
-	lock_leave();
-}
-
-/* --- what must not change -------------------------------------------------------------------------- */
-
-struct state {
-	struct kit_trace trace;
-	unsigned nimage, opens, nbinds, nglobal, nchain;
-	unsigned long adds, subs;
-	struct image *last;
-	struct scope_list *search;
-	bool pinned;
-	struct image_tls tls;
-};
-
-static struct state state(const struct image *old)
-{
-	struct scope_list *global = registry.base.global;
-	struct state s = {.trace = kit_trace(), .nimage = registry.nimage, .adds = registry.adds,
-			  .subs = registry.subs, .last = registry.base.last};
-
-	s.nglobal = global ? global->n : 0;
-	if (old) {
-		s.opens = old->opens;
-		s.nbinds = old->nbinds;
-		s.nchain = old->chain->n;
-		s.search = old->search;
-		s.pinned = old->pinned;
-		s.tls = old->tls;
-	}
-	return s;
-}
-
-static void unchanged(struct state *before, const struct image *old, const char *what)
-{
-	struct state now = state(old);
-
-	ck_assert_msg(now.nimage == before->nimage && now.last == before->last, "%s: images", what);
-	ck_assert_msg(now.adds == before->adds && now.subs == before->subs, "%s: counters", what);
-	ck_assert_msg(now.nglobal == before->nglobal, "%s: global scope", what);
-	ck_assert_msg(now.opens == before->opens && now.nbinds == before->nbinds, "%s: counts", what);
-	ck_assert_msg(now.nchain == before->nchain && now.search == before->search, "%s: its scope", what);
-	ck_assert_msg(now.pinned == before->pinned, "%s: an older image was pinned", what);
-	ck_assert_msg(!memcmp(&now.tls, &before->tls, sizeof(now.tls)), "%s: its thread-locals", what);
-	free(now.trace.maps);
-	kit_unchanged(&before->trace, what);
 }
 
 /* --- faults ---------------------------------------------------------------------------------------- */
@@ -408,166 +273,7 @@ START_TEST(open_and_close)
 			before = state(NULL);
 		close_lib(open_lib(i % 2 ? "libtop.so" : "libmid.so", i % 3 ? RTLD_LAZY : RTLD_NOW));
 	}
-	before.adds = registry.adds;
-	before.subs = registry.subs;
-	unchanged(&before, NULL, "opened and closed");
-	ck_assert_uint_eq(registry.adds, registry.subs);
-}
-END_TEST
-
-/* --- closures -------------------------------------------------------------------------------------- */
-
-/* Letters that need letters: "a:bc" is liba.so, which needs libb.so and libc.so. */
-static void make_graph(const char *const *lines)
-{
-	for (; *lines; lines++) {
-		char soname[16], dep[16];
-		struct elfgen *e;
-
-		snprintf(soname, sizeof(soname), "lib_%c.so", (*lines)[0]);
-		e = begin(soname);
-		for (const char *p = *lines + 2; *p; p++) {
-			snprintf(dep, sizeof(dep), "lib_%c.so", *p);
-			elfgen_needed(e, dep);
-		}
-		end(e);
-	}
-}
-
-static const char *letters(struct image *const *im, unsigned n)
-{
-	static char text[64];
-
-	for (unsigned i = 0; i < n; i++)
-		text[i] = text_base(im[i]->path)[4];
-	text[n] = 0;
-	return text;
-}
-
-static void expect(const char *const *lines, const char *breadth_first, const char *order)
-{
-	struct state before;
-	struct image *im;
-
-	make_graph(lines);
-	close_lib(open_lib("lib_a.so", RTLD_NOW));
-	before = state(NULL);
-	im = open_lib("lib_a.so", RTLD_NOW);
-	ck_assert_str_eq(letters(((struct scope_list *)im->search)->im, ((struct scope_list *)im->search)->n),
-			 breadth_first);
-	ck_assert_str_eq(letters(im->order, im->norder), order);
-	close_lib(im);
-	before.adds = registry.adds;
-	before.subs = registry.subs;
-	unchanged(&before, NULL, "a graph");
-}
-
-/* dlsym(handle) searches breadth first; constructors run in the reverse of `order`. */
-START_TEST(closures)
-{
-	start();
-	expect((const char *[]){"a:", NULL}, "a", "a");
-	expect((const char *[]){"a:bc", "b:d", "c:d", "d:", NULL}, "abcd", "abcd");
-	expect((const char *[]){"a:bc", "b:", "c:b", NULL}, "abc", "acb");
-	expect((const char *[]){"a:bcd", "b:e", "c:", "d:b", "e:c", NULL}, "abcde", "adbec");
-	/* Oneself; a circle; a name twice. */
-	expect((const char *[]){"a:a", NULL}, "a", "a");
-	expect((const char *[]){"a:b", "b:c", "c:a", NULL}, "abc", "acb");
-	expect((const char *[]){"a:bb", "b:", NULL}, "ab", "ab");
-}
-END_TEST
-
-START_TEST(many)
-{
-	enum { N = 1500 };
-	struct state before;
-	struct image *im;
-	char name[32];
-
-	start();
-	for (int i = 0; i < N; i++) {
-		struct elfgen *e;
-
-		snprintf(name, sizeof(name), "libchain%d.so", i);
-		e = begin(NULL);
-		snprintf(name, sizeof(name), "libchain%d.so", i + 1);
-		if (i + 1 < N)
-			elfgen_needed(e, name);
-		elfgen_build(e);
-		snprintf(name, sizeof(name), "libchain%d.so", i);
-		elfgen_write(e, kit_path(name));
-		elfgen_free(e);
-	}
-	close_lib(open_lib("libchain0.so", RTLD_NOW));
-	before = state(NULL);
-	im = open_lib("libchain0.so", RTLD_NOW);
-	ck_assert_uint_eq(im->norder, N);
-	close_lib(im);
-	before.adds = registry.adds;
-	before.subs = registry.subs;
-	unchanged(&before, NULL, "a long chain");
-}
-END_TEST
-
-/* --- words ----------------------------------------------------------------------------------------- */
-
-static void expect_words(const char *name, enum diag_kind kind, const char *one, const char *two)
-{
-	struct state before;
-	struct load ld;
-	struct diag d = {0};
-
-	open_load(&ld, kit_path(name), RTLD_NOW, &d);
-	before = state(NULL);
-	ck_assert(!open_load(&ld, kit_path(name), RTLD_NOW, &d));
-	ck_assert_msg(d.kind == kind && strstr(d.text, one) && strstr(d.text, two), "%d %s", d.kind, d.text);
-	unchanged(&before, NULL, name);
-}
-
-START_TEST(missing_parts)
-{
-	struct elfgen *e;
-
-	start();
-	make_graph((const char *[]){"a:b", "b:c", "c:x", NULL});
-	expect_words("lib_a.so", DIAG_NOT_FOUND,
-		     "lib_x.so: cannot open shared object file: No such file or directory", "lib_c.so");
-	make_graph((const char *[]){"x:", NULL});
-	e = begin("lib_x.so");
-	elfgen_verneed(e, "lib_y.so", "Y_2", false);
-	elfgen_needed(e, "lib_y.so");
-	end(e);
-	e = begin("lib_y.so");
-	elfgen_verdef(e, "Y_1", NULL);
-	end(e);
-	expect_words("lib_a.so", DIAG_NO_VERSION, "version `Y_2' not found (required by", "lib_x.so");
-	/* A damaged one, deep down. */
-	e = begin("lib_y.so");
-	elfgen_build(e);
-	elfgen_poke(e, (struct elfgen_place){ELFGEN_d_val, DT_STRSZ, 0}, 0);
-	elfgen_write(e, kit_path("lib_y.so"));
-	elfgen_free(e);
-	expect_words("lib_a.so", DIAG_BAD_ELF, "lib_y.so", "DT_STRSZ");
-	/* Too much thread-local storage with a fixed offset. */
-	e = kit_elf();
-	e->soname = "lib_y.so";
-	elfgen_tls(e, NULL, 0, 100000, 8);
-	elfgen_put(e, ELFGEN_DATA, NULL, 64);
-	elfgen_verdef(e, "Y_2", NULL);
-	refer(e, 0, RELOC_TPOFF, 0);
-	end(e);
-	expect_words("lib_a.so", DIAG_TLS, "lib_y.so", "cannot allocate memory in static TLS block");
-	/* Executable stacks are refused. */
-	e = begin("lib_y.so");
-	elfgen_verdef(e, "Y_2", NULL);
-	e->exec_stack = true;
-	end(e);
-	expect_words("lib_a.so", DIAG_REFUSED, "lib_y.so", "cannot enable executable stack");
-	e = begin("lib_y.so");
-	elfgen_verdef(e, "Y_2", NULL);
-	e->dt_flags_1 = DF_1_NOOPEN;
-	end(e);
-	expect_words("lib_y.so", DIAG_REFUSED, "lib_y.so", "shared object cannot be dlopen()ed");
+	closed_again(&before, "opened and closed");
 }
 END_TEST
 
@@ -581,9 +287,6 @@ static void add(TCase *tc)
 	tcase_add_test(tc, late_damage);
 	tcase_add_test(tc, unique_symbols);
 	tcase_add_test(tc, open_and_close);
-	tcase_add_test(tc, closures);
-	tcase_add_test(tc, many);
-	tcase_add_test(tc, missing_parts);
 }
 
 KIT_MAIN("load", add)
