@@ -15,4 +15,4 @@ include rules.mk
 twin.o: $(CONFORM)/twin.c
 	@$(CC) $(CFLAGS) -fPIC -c -o $@ $<
 
-$(shell cat targets): $(CONFORM)/twin.h $(CONFORM)/build.mk
+$(shell cat targets) twin.o: $(wildcard $(CONFORM)/*.h $(CONFORM)/*/*.h) $(CONFORM)/build.mk

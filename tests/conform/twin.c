@@ -67,7 +67,8 @@ void twin_same(const char *file, int line, const char *what, const char *got, co
 void twin_eq(const char *file, int line, const char *what, long got, long want)
 {
 	if (got != want)
-		twin_fail(file, line, "%s is %ld (%#lx), not %ld (%#lx)", what, got, got, want, want);
+		twin_fail(file, line, "%s is %ld (%#lx), not %ld (%#lx)", what, got, got, want,
+			  want);
 }
 
 void twin_error(const char *file, int line, const char *text, const char *more)
@@ -164,7 +165,8 @@ void twin_maps_unchanged(const char *file, int line)
 		now += n + 1, then += t + 1;
 	}
 	if (*now || *then)
-		twin_fail(file, line, "maps changed: %s%.100s", *now ? "new " : "gone ", *now ? now : then);
+		twin_fail(file, line, "maps changed: %s%.100s", *now ? "new " : "gone ",
+			  *now ? now : then);
 }
 
 int twin_fds(void)
@@ -355,7 +357,8 @@ int main(int argc, char **argv, char **envp)
 	if (n <= 0 || chdir(dirname(strndup(self, n))))
 		fail("where am I?");
 	if (argc < 2 || !strcmp(argv[1], "--list")) {
-		for (const struct twin_case *const *c = __stop_twin_cases; c-- > __start_twin_cases;) /* source order */
+		for (const struct twin_case *const *c = __stop_twin_cases;
+		     c-- > __start_twin_cases;) /* source order */
 			if ((*c)->listed)
 				puts((*c)->name);
 		return 0;

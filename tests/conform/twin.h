@@ -26,7 +26,7 @@ extern "C" {
 /* True when libdlrs answers the dl calls of this process. */
 bool twin_ours(void);
 
-/* --- wanted differences, each with its reason ------------------------------------------------------------- */
+/* --- wanted differences, each with its reason  --- */
 
 /* libdlrs serves initial-exec libraries from its own reserve of about 4 KB; the host's surplus is 1664 bytes. */
 #define TWIN_STATIC_TLS_RESERVE twin_ours()
@@ -62,7 +62,7 @@ bool twin_ours(void);
  * of exported functions, and those behind static pointers, when it meets them, and crashes. */
 #define TWIN_IFUNC_RESOLVERS_LAST twin_ours()
 
-/* --- cases -------------------------------------------------------------------------------------------------- */
+/* --- cases  --- */
 
 struct twin_case {
 	const char *name;
@@ -73,25 +73,27 @@ struct twin_case {
 /* CASE is one rule, run by run.sh. PART is a helper process of a case, started by twin_run(). */
 #define CASE(n) TWIN_CASE_(n, true)
 #define PART(n) TWIN_CASE_(n, false)
-#define TWIN_CASE_(n, listed)                                                                                      \
-	static void case_##n(void);                                                                                \
-	static const struct twin_case twin_##n = {#n, case_##n, listed};                                           \
-	static const struct twin_case *const twin_at_##n __attribute__((used, section("twin_cases"))) = &twin_##n; \
+#define TWIN_CASE_(n, listed)                                                                      \
+	static void case_##n(void);                                                                \
+	static const struct twin_case twin_##n = {#n, case_##n, listed};                           \
+	static const struct twin_case *const twin_at_##n                                           \
+		__attribute__((used, section("twin_cases"))) = &twin_##n;                          \
 	static void case_##n(void)
 
-/* --- expectations ------------------------------------------------------------------------------------------- */
+/* --- expectations  --- */
 
-void twin_fail(const char *file, int line, const char *fmt, ...) __attribute__((noreturn, format(printf, 3, 4)));
+void twin_fail(const char *file, int line, const char *fmt, ...)
+	__attribute__((noreturn, format(printf, 3, 4)));
 void twin_skip(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
 void twin_same(const char *file, int line, const char *what, const char *got, const char *want);
 void twin_eq(const char *file, int line, const char *what, long got, long want);
 void twin_error(const char *file, int line, const char *text, const char *more);
 
 #define fail(...) twin_fail(__FILE__, __LINE__, __VA_ARGS__)
-#define ok(cond)                      \
-	do {                          \
-		if (!(cond))          \
-			fail("not: %s", #cond); \
+#define ok(cond)                                                                                   \
+	do {                                                                                       \
+		if (!(cond))                                                                       \
+			fail("not: %s", #cond);                                                    \
 	} while (0)
 #define eq(got, want) twin_eq(__FILE__, __LINE__, #got, (long)(got), (long)(want))
 #define same(got, want) twin_same(__FILE__, __LINE__, #got, got, want)
@@ -99,7 +101,7 @@ void twin_error(const char *file, int line, const char *text, const char *more);
  * (NULL: anything). The message is consumed. */
 #define error_is(text, more) twin_error(__FILE__, __LINE__, text, more)
 
-/* --- helpers ------------------------------------------------------------------------------------------------ */
+/* --- helpers  --- */
 
 /* dlopen and dlsym that must succeed. */
 #define load(path, flags) twin_load(__FILE__, __LINE__, path, flags)

@@ -63,7 +63,8 @@ CASE(dependency_goes_with_its_last_user)
 
 CASE(dependency_opened_directly_stays)
 {
-	void *user = load("./libneeds.so", RTLD_NOW), *provider = load("./libprovider.so", RTLD_NOW);
+	void *user = load("./libneeds.so", RTLD_NOW),
+	     *provider = load("./libprovider.so", RTLD_NOW);
 
 	shut(user);
 	gone("libneeds.so");
@@ -74,7 +75,8 @@ CASE(dependency_opened_directly_stays)
 
 CASE(dependency_closed_directly_stays_for_its_user)
 {
-	void *user = load("./libneeds.so", RTLD_NOW), *provider = load("./libprovider.so", RTLD_NOW);
+	void *user = load("./libneeds.so", RTLD_NOW),
+	     *provider = load("./libprovider.so", RTLD_NOW);
 
 	shut(provider);
 	eq(call(user, "uses"), 1);
@@ -84,7 +86,8 @@ CASE(dependency_closed_directly_stays_for_its_user)
 
 CASE(binding_keeps_the_provider)
 {
-	void *provider = load("./libprovider.so", RTLD_NOW | RTLD_GLOBAL), *user = load("./libbinds.so", RTLD_NOW);
+	void *provider = load("./libprovider.so", RTLD_NOW | RTLD_GLOBAL),
+	     *user = load("./libbinds.so", RTLD_NOW);
 
 	eq(call(user, "uses"), 1);
 	shut(provider);
@@ -119,7 +122,8 @@ CASE(unbound_lazy_user_keeps_nothing)
 
 CASE(lookup_keeps_the_provider_for_its_caller)
 {
-	void *provider = load("./libprovider.so", RTLD_NOW | RTLD_GLOBAL), *user = load("./liblooksup.so", RTLD_NOW);
+	void *provider = load("./libprovider.so", RTLD_NOW | RTLD_GLOBAL),
+	     *user = load("./liblooksup.so", RTLD_NOW);
 
 	eq(call(user, "looks_up"), 1);
 	shut(provider);
@@ -128,7 +132,6 @@ CASE(lookup_keeps_the_provider_for_its_caller)
 	shut(user);
 	gone("libprovider.so");
 }
-
 
 CASE(default_lookup_by_the_program_pins)
 {

@@ -36,7 +36,8 @@ CASE(bit_of_the_mode)
 CASE(every_open_is_a_copy)
 {
 	ours_only();
-	void *a = copy_of("./libplugin1.so"), *b = copy_of("./libplugin1.so"), *c = load("./libplugin1.so", RTLD_NOW);
+	void *a = copy_of("./libplugin1.so"), *b = copy_of("./libplugin1.so"),
+	     *c = load("./libplugin1.so", RTLD_NOW);
 
 	traced("+1 +1 +1");
 	ok(a != b && b != c && a != c);
@@ -87,7 +88,8 @@ CASE(never_a_dependency)
 	void *a = copy_of("./libplugin2.so"), *user;
 
 	eq(call(a, "version"), 2);
-	user = load("./libneedsplugin.so", RTLD_NOW); /* DT_NEEDED libplugin.so: the soname of the copy */
+	user = load("./libneedsplugin.so",
+		    RTLD_NOW); /* DT_NEEDED libplugin.so: the soname of the copy */
 	eq(call(user, "user_version"), 0);
 }
 
@@ -170,7 +172,8 @@ CASE(global_and_private_do_not_mix)
 	ours_only();
 	void *h = dlopen("./libplugin1.so", RTLD_NOW | RTLD_GLOBAL | CUSTOM_NOT_REGISTER);
 
-	ok(!h || !dlsym(RTLD_DEFAULT, "version") || dlsym(RTLD_DEFAULT, "version") == sym(h, "version"));
+	ok(!h || !dlsym(RTLD_DEFAULT, "version") ||
+	   dlsym(RTLD_DEFAULT, "version") == sym(h, "version"));
 }
 
 CASE(private_noload_is_nothing)

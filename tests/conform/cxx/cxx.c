@@ -34,7 +34,8 @@ CASE(one_type_lazily_bound)
 
 CASE(equal_types_that_do_not_know_each_other)
 {
-	void *one = load("./libcxxalone1.so", RTLD_NOW | RTLD_LOCAL), *two = load("./libcxxalone2.so", RTLD_NOW | RTLD_LOCAL);
+	void *one = load("./libcxxalone1.so", RTLD_NOW | RTLD_LOCAL),
+	     *two = load("./libcxxalone2.so", RTLD_NOW | RTLD_LOCAL);
 
 	eq(((catch_fn *)sym(two, "catch_common"))(sym(one, "throw_common")), 7);
 	eq(((catch_fn *)sym(one, "catch_common"))(sym(two, "throw_common")), 7);

@@ -109,7 +109,8 @@ CASE(ifunc_of_libc)
 
 static void *thread_sees_its_own(void *h)
 {
-	int *p = sym(h, "thread_object"), *(*address)(void) = (int *(*)(void))sym(h, "thread_address");
+	int *p = sym(h, "thread_object"),
+	    *(*address)(void) = (int *(*)(void))sym(h, "thread_address");
 
 	ok(p == address());
 	eq(*p, 6);
@@ -172,7 +173,7 @@ CASE(garbage_handle)
 	ok(dlerror());
 }
 
-/* dlerror ---------------------------------------------------------------------------------------------------- */
+/* --- dlerror --- */
 
 CASE(missing_symbol_text)
 {

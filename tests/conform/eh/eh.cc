@@ -104,16 +104,21 @@ CASE(across_two_libraries)
 static void throw_kind(void *kind)
 {
 	switch (*static_cast<int *>(kind)) {
-	case 1: throw std::bad_alloc();
-	case 2: throw std::out_of_range("range");
-	case 3: throw std::string("text");
-	default: throw 5L;
+	case 1:
+		throw std::bad_alloc();
+	case 2:
+		throw std::out_of_range("range");
+	case 3:
+		throw std::string("text");
+	default:
+		throw 5L;
 	}
 }
 
 CASE(caught_by_type)
 {
-	kinds_fn *kinds = function<kinds_fn>(load("./libforeign.so", RTLD_NOW | RTLD_LOCAL), "catch_kinds");
+	kinds_fn *kinds =
+		function<kinds_fn>(load("./libforeign.so", RTLD_NOW | RTLD_LOCAL), "catch_kinds");
 
 	for (int kind = 1; kind <= 4; kind++)
 		eq(kinds(throw_kind, &kind), kind);
@@ -171,7 +176,7 @@ CASE(uncaught_terminates)
 	ok(strstr(r.err, "what():  from the library"));
 }
 
-/* Forced unwinding ------------------------------------------------------------------------------------------------ */
+/* --- Forced unwinding --- */
 
 static int pipe_fds[2];
 
@@ -228,7 +233,7 @@ CASE(thread_exit_runs_cleanups)
 	traced("~left");
 }
 
-/* Caches of the unwinder -------------------------------------------------------------------------------------------- */
+/* --- Caches of the unwinder --- */
 
 CASE(neighbours_at_the_same_address)
 {

@@ -37,9 +37,9 @@ static const char *damaged(long off, const void *bytes, size_t len)
 	return path;
 }
 
-#define damage(field, ...)                                                                    \
+#define damage(field, ...)                                                                         \
 	damaged(offsetof(Elf64_Ehdr, field), &(__typeof__(((Elf64_Ehdr *)0)->field)){__VA_ARGS__}, \
-	        sizeof ((Elf64_Ehdr *)0)->field)
+		sizeof((Elf64_Ehdr *)0)->field)
 
 static const char *file_with(const char *content, size_t len)
 {
@@ -58,27 +58,30 @@ CASE(missing_file)
 
 CASE(missing_bare_name)
 {
-	fails_as("libnosuch.so.1", "cannot open shared object file: No such file or directory", "searched.*/lib");
+	fails_as("libnosuch.so.1", "cannot open shared object file: No such file or directory",
+		 "searched.*/lib");
 }
 
 CASE(missing_bare_name_that_resembles_one)
 {
 	load("./libgood.so", RTLD_NOW);
-	fails_as("libm.so.99", "cannot open shared object file: No such file or directory", "searched");
+	fails_as("libm.so.99", "cannot open shared object file: No such file or directory",
+		 "searched");
 }
 
 CASE(missing_dependency)
 {
 	ok(!dlopen("./libroot.so", RTLD_NOW));
 	error_is("libabsent.so: cannot open shared object file: No such file or directory",
-	         "libmiddle.so.*libroot.so.*searched");
+		 "libmiddle.so.*libroot.so.*searched");
 	eq(twin_mapped("/libroot.so"), 0);
 	eq(twin_mapped("/libmiddle.so"), 0);
 }
 
 CASE(missing_directory)
 {
-	fails_as("./nosuchdir/lib.so", "cannot open shared object file: No such file or directory", NULL);
+	fails_as("./nosuchdir/lib.so", "cannot open shared object file: No such file or directory",
+		 NULL);
 	fails_as("./libgood.so/lib.so", "cannot open shared object file: Not a directory", NULL);
 }
 
@@ -129,7 +132,8 @@ CASE(not_elf)
 
 CASE(linker_script)
 {
-	const char script[] = "/* GNU ld script */ INPUT(libgood.so)                                                   ";
+	const char script[] = "/* GNU ld script */ INPUT(libgood.so)                               "
+			      "                    ";
 
 	fails_as(file_with(script, sizeof script - 1), "invalid ELF header", NULL);
 }
@@ -197,19 +201,22 @@ CASE(wrong_ident_version)
 {
 	unsigned char ident[EI_NIDENT] = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, 9};
 
-	fails_as(damaged(0, ident, sizeof ident), "ELF file version ident does not match current one", NULL);
+	fails_as(damaged(0, ident, sizeof ident),
+		 "ELF file version ident does not match current one", NULL);
 }
 
 CASE(wrong_os_abi)
 {
-	unsigned char ident[EI_NIDENT] = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT, 77};
+	unsigned char ident[EI_NIDENT] = {0x7f,	      'E',	   'L',	       'F',
+					  ELFCLASS64, ELFDATA2LSB, EV_CURRENT, 77};
 
 	fails_as(damaged(0, ident, sizeof ident), "ELF file OS ABI invalid", NULL);
 }
 
 CASE(nonzero_padding)
 {
-	unsigned char ident[EI_NIDENT] = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT, 0, 0, 1};
+	unsigned char ident[EI_NIDENT] = {0x7f,	       'E',	   'L', 'F', ELFCLASS64,
+					  ELFDATA2LSB, EV_CURRENT, 0,	0,   1};
 
 	fails_as(damaged(0, ident, sizeof ident), "nonzero padding in e_ident", NULL);
 }
@@ -233,7 +240,8 @@ CASE(wrong_header_size)
 CASE(position_independent_program)
 {
 	twin_copy("error", twin_tmp("other"));
-	fails_as(twin_tmp("other"), "cannot dynamically load position-independent executable", NULL);
+	fails_as(twin_tmp("other"), "cannot dynamically load position-independent executable",
+		 NULL);
 }
 
 /* Writes a program header of the damaged copy: `at` is its index by type. */
@@ -294,7 +302,8 @@ CASE(no_dynamic_section)
 
 CASE(segment_offset_not_congruent)
 {
-	fails_as(with_phdr(PT_LOAD, shifted), "ELF load command address/offset not page-aligned", NULL);
+	fails_as(with_phdr(PT_LOAD, shifted), "ELF load command address/offset not page-aligned",
+		 NULL);
 }
 
 CASE(segment_alignment_odd)
@@ -324,14 +333,15 @@ CASE(missing_version)
 {
 	ok(!dlopen("./libneedsversion.so", RTLD_NOW));
 	snprintf(text, sizeof text, "%s: version `V2' not found (required by ./libneedsversion.so)",
-	         twin_here("./v1/libversioned.so"));
+		 twin_here("./v1/libversioned.so"));
 	error_is(text, "V1");
 }
 
 CASE(executable_stack)
 {
 	if (TWIN_EXECSTACK_REFUSED) {
-		fails_as("./libexecstack.so", "cannot enable executable stack as shared object requires", NULL);
+		fails_as("./libexecstack.so",
+			 "cannot enable executable stack as shared object requires", NULL);
 	} else {
 		eq(call(load("./libexecstack.so", RTLD_NOW), "execstack_value"), 1);
 	}

@@ -178,7 +178,8 @@ CASE(mode_without_binding_is_invalid)
 
 CASE(unknown_mode_bits_are_invalid)
 {
-	const int bad[] = {-1, RTLD_NOW | 0x40, RTLD_NOW | 0x800, RTLD_NOW | 0x10000, RTLD_LAZY | (int)0x80000000};
+	const int bad[] = {-1, RTLD_NOW | 0x40, RTLD_NOW | 0x800, RTLD_NOW | 0x10000,
+			   RTLD_LAZY | (int)0x80000000};
 
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		ok(!dlopen("./libone.so", bad[i]));
@@ -222,7 +223,8 @@ CASE(by_soname)
 	shut(h);
 	shut(h);
 	ok(!dlopen("libone-soname.so.7", RTLD_NOW));
-	error_is("libone-soname.so.7: cannot open shared object file: No such file or directory", "searched");
+	error_is("libone-soname.so.7: cannot open shared object file: No such file or directory",
+		 "searched");
 }
 
 CASE(by_symlink)
@@ -263,7 +265,8 @@ CASE(same_basename_other_directory)
 
 CASE(copy_with_the_same_soname_is_another_library)
 {
-	void *h = load("./libone.so", RTLD_NOW), *copy = load(twin_copy("libone.so", twin_tmp("libone.so")), RTLD_NOW);
+	void *h = load("./libone.so", RTLD_NOW),
+	     *copy = load(twin_copy("libone.so", twin_tmp("libone.so")), RTLD_NOW);
 
 	ok(copy != h);
 	call1(copy, "one_set", 9);
@@ -416,6 +419,7 @@ CASE(the_running_program_by_path)
 
 	if (h)
 		fail("a PIE opened as a library");
-	snprintf(text, sizeof text, "%s: cannot dynamically load position-independent executable", path);
+	snprintf(text, sizeof text, "%s: cannot dynamically load position-independent executable",
+		 path);
 	error_is(text, NULL);
 }

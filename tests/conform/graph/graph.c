@@ -193,7 +193,8 @@ static void fails_without_trace(const char *path, int flags, const char *text, c
 
 CASE(missing_dependency_leaves_nothing)
 {
-	fails_without_trace("./libneedsabsent.so", RTLD_NOW, NOT_FOUND("libabsent.so"), "libneedsabsent.so");
+	fails_without_trace("./libneedsabsent.so", RTLD_NOW, NOT_FOUND("libabsent.so"),
+			    "libneedsabsent.so");
 	eq(twin_mapped("/libchain"), 0);
 	ok(!dlopen("./libchain1.so", RTLD_NOW | RTLD_NOLOAD));
 }
@@ -201,7 +202,7 @@ CASE(missing_dependency_leaves_nothing)
 CASE(missing_dependency_two_levels_down)
 {
 	fails_without_trace("./libdeepabsent.so", RTLD_LAZY, NOT_FOUND("libabsent.so"),
-	                    "libneedsabsent.so.*libdeepabsent.so");
+			    "libneedsabsent.so.*libdeepabsent.so");
 }
 
 CASE(missing_dependency_keeps_what_was_there)
@@ -224,21 +225,24 @@ CASE(missing_dependency_of_a_global_open_promotes_nothing)
 
 CASE(missing_symbol_leaves_nothing)
 {
-	fails_without_trace("./libnosymbol.so", RTLD_NOW, "./libnosymbol.so: undefined symbol: nobody_has_function", NULL);
+	fails_without_trace("./libnosymbol.so", RTLD_NOW,
+			    "./libnosymbol.so: undefined symbol: nobody_has_function", NULL);
 }
 
 CASE(missing_symbol_in_a_dependency)
 {
 	char text[4200];
 
-	snprintf(text, sizeof text, "%s: undefined symbol: nobody_has_function", twin_here("./libnosymbol.so"));
+	snprintf(text, sizeof text, "%s: undefined symbol: nobody_has_function",
+		 twin_here("./libnosymbol.so"));
 	fails_without_trace("./libdeepnosymbol.so", RTLD_NOW, text, "libdeepnosymbol.so");
 	eq(twin_mapped("/libchain"), 0);
 }
 
 CASE(missing_data_symbol_fails_even_lazily)
 {
-	fails_without_trace("./libnodata.so", RTLD_LAZY, "./libnodata.so: undefined symbol: nobody_has_data", NULL);
+	fails_without_trace("./libnodata.so", RTLD_LAZY,
+			    "./libnodata.so: undefined symbol: nobody_has_data", NULL);
 }
 
 CASE(missing_symbol_supplied_later)

@@ -73,8 +73,10 @@ CASE(mixed_order)
 {
 	traced("+startB +startA");
 	ends("mixed", 0,
-	     "+plugDep +plug1 +plug2 +plug3 atexit:after atexit:plug3 atexit:plug2 atexit:plug1 atexit:plugDep "
-	     "atexit:before -main -startA atexit:startA -plug1 -plugDep -plug2 -plug3 -startB atexit:startB");
+	     "+plugDep +plug1 +plug2 +plug3 atexit:after atexit:plug3 atexit:plug2 atexit:plug1 "
+	     "atexit:plugDep "
+	     "atexit:before -main -startA atexit:startA -plug1 -plugDep -plug2 -plug3 -startB "
+	     "atexit:startB");
 }
 
 PART(closed_ones_are_done)
@@ -87,8 +89,8 @@ PART(closed_ones_are_done)
 CASE(closed_libraries_do_not_run_again)
 {
 	ends("closed_ones_are_done", 0,
-	     "+plugDep +plug1 -plug1 atexit:plug1 -plugDep atexit:plugDep +plug2 atexit:plug2 "
-	     END_OF_PROGRAM " -plug2");
+	     "+plugDep +plug1 -plug1 atexit:plug1 -plugDep atexit:plugDep +plug2 "
+	     "atexit:plug2 " END_OF_PROGRAM " -plug2");
 }
 
 PART(exit_code)
@@ -187,7 +189,8 @@ PART(global_at_exit)
 
 CASE(flags_do_not_change_the_order)
 {
-	ends("global_at_exit", 0, "atexit:plug2 atexit:plug1 atexit:plugDep " END_OF_PROGRAM " -plug1 -plugDep -plug2");
+	ends("global_at_exit", 0,
+	     "atexit:plug2 atexit:plug1 atexit:plugDep " END_OF_PROGRAM " -plug1 -plugDep -plug2");
 }
 
 static void open_late(void)

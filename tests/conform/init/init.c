@@ -14,18 +14,18 @@ int program_finds(const char *name)
 }
 
 /* Opens, wants one trace, closes, wants another. */
-#define birth_and_death(path, flags, born, died) \
-	do {                                     \
-		void *h_ = load(path, flags);    \
-		traced(born);                    \
-		shut(h_);                        \
-		traced(died);                    \
+#define birth_and_death(path, flags, born, died)                                                   \
+	do {                                                                                       \
+		void *h_ = load(path, flags);                                                      \
+		traced(born);                                                                      \
+		shut(h_);                                                                          \
+		traced(died);                                                                      \
 	} while (0)
 
 CASE(order_within_a_library)
 {
 	birth_and_death("./liborder.so", RTLD_NOW, "DT_INIT ctor201 ctor202 ctor make:one make:two",
-	                "dtor gone:two gone:one atexit2 atexit1 dtor202 dtor201 DT_FINI");
+			"dtor gone:two gone:one atexit2 atexit1 dtor202 dtor201 DT_FINI");
 }
 
 CASE(runs_again_after_reopening)
@@ -114,7 +114,8 @@ CASE(destructor_opens)
 
 CASE(destructor_closes)
 {
-	birth_and_death("./libclosesatend.so", RTLD_NOW, "+simple +closesatend", "-closesatend{ } -simple");
+	birth_and_death("./libclosesatend.so", RTLD_NOW, "+simple +closesatend",
+			"-closesatend{ } -simple");
 	eq(twin_mapped("/libsimple.so"), 0);
 }
 

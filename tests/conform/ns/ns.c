@@ -33,7 +33,8 @@ CASE(base_is_dlopen)
 
 CASE(new_namespace_has_its_own_copy)
 {
-	void *base = load("./libdata.so", RTLD_NOW), *other = load_in(LM_ID_NEWLM, "./libdata.so", RTLD_NOW);
+	void *base = load("./libdata.so", RTLD_NOW),
+	     *other = load_in(LM_ID_NEWLM, "./libdata.so", RTLD_NOW);
 
 	ok(base != other);
 	ok(namespace_of(other) != LM_ID_BASE);
@@ -54,11 +55,13 @@ CASE(same_namespace_again)
 
 CASE(dependencies_belong_to_the_namespace)
 {
-	void *base = load("./libdatauser.so", RTLD_NOW), *other = load_in(LM_ID_NEWLM, "./libdatauser.so", RTLD_NOW);
+	void *base = load("./libdatauser.so", RTLD_NOW),
+	     *other = load_in(LM_ID_NEWLM, "./libdatauser.so", RTLD_NOW);
 
 	eq(call1(other, "user_add", 5), 6);
 	eq(call1(base, "user_add", 1), 2);
-	ok(dlmopen(namespace_of(other), "libdata.so", RTLD_NOW | RTLD_NOLOAD) != dlopen("libdata.so", RTLD_NOW | RTLD_NOLOAD));
+	ok(dlmopen(namespace_of(other), "libdata.so", RTLD_NOW | RTLD_NOLOAD) !=
+	   dlopen("libdata.so", RTLD_NOW | RTLD_NOLOAD));
 }
 
 CASE(globals_do_not_cross)
@@ -108,7 +111,8 @@ CASE(closing_empties_the_namespace)
 
 CASE(walk_lists_every_copy)
 {
-	void *base = load("./libdata.so", RTLD_NOW), *other = load_in(LM_ID_NEWLM, "./libdata.so", RTLD_NOW);
+	void *base = load("./libdata.so", RTLD_NOW),
+	     *other = load_in(LM_ID_NEWLM, "./libdata.so", RTLD_NOW);
 	struct dl_find_object o;
 	Dl_info i;
 
@@ -138,7 +142,8 @@ CASE(failed_load_frees_the_namespace)
 {
 	for (int i = 0; i < 40; i++) {
 		ok(!dlmopen(LM_ID_NEWLM, "./nosuch.so", RTLD_NOW));
-		error_is("./nosuch.so: cannot open shared object file: No such file or directory", NULL);
+		error_is("./nosuch.so: cannot open shared object file: No such file or directory",
+			 NULL);
 	}
 	load_in(LM_ID_NEWLM, "./libdata.so", RTLD_NOW);
 }

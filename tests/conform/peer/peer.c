@@ -14,7 +14,7 @@
 #include <signal.h>
 #include <time.h>
 
-/* odd libraries ---------------------------------------------------------------------------------------------------- */
+/* --- odd libraries --- */
 
 CASE(name_like_libc_is_unloaded)
 {
@@ -35,7 +35,8 @@ CASE(path_of_any_bytes)
 	ok(dladdr(sym(lm, "curious_answer"), &i));
 	same(i.dli_fname, path);
 	ok(!dlopen("./nosuch\351.so", RTLD_NOW));
-	error_is("./nosuch\351.so: cannot open shared object file: No such file or directory", NULL);
+	error_is("./nosuch\351.so: cannot open shared object file: No such file or directory",
+		 NULL);
 }
 
 CASE(global_flag_in_the_file_is_ignored)
@@ -127,7 +128,7 @@ CASE(openmp_runtime)
 	ok(call(h, "omp_get_max_threads") >= 1);
 }
 
-/* libc loads by itself ------------------------------------------------------------------------------------------------ */
+/* --- libc loads by itself --- */
 
 static int count(struct dl_phdr_info *info, size_t size, void *names)
 {
@@ -245,7 +246,7 @@ CASE(unwinder_loaded_by_cancellation)
 	eq(listed("libgcc_s.so"), 1);
 }
 
-/* signals and timers -------------------------------------------------------------------------------------------------- */
+/* --- signals and timers --- */
 
 static void *first_access_in_handler(void *h)
 {

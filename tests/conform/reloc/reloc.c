@@ -7,7 +7,7 @@
 #include <link.h>
 #include <signal.h>
 
-/* hash tables ------------------------------------------------------------------------------------------------ */
+/* --- hash tables --- */
 
 static void all_two_hundred(const char *path)
 {
@@ -45,7 +45,7 @@ CASE(hash_of_a_dependency)
 	eq(call(load("./libhash-user.so", RTLD_LAZY), "sum_of_all"), 39900);
 }
 
-/* tables ----------------------------------------------------------------------------------------------------- */
+/* --- tables --- */
 
 static void *tables(const char *path)
 {
@@ -139,7 +139,7 @@ CASE(gaps_between_segments_are_not_accessible)
 	ok(perms[1] != 'w');
 }
 
-/* protection --------------------------------------------------------------------------------------------------- */
+/* --- protection --- */
 
 static void *victim;
 
@@ -175,7 +175,9 @@ CASE(full_relro_under_lazy)
 	for (ElfW(Dyn) *d = lm->l_ld; d->d_tag; d++)
 		if (d->d_tag == DT_PLTGOT) {
 			/* The host relocates .dynamic in place; a loader may as well leave it as it is in the file. */
-			twin_perms((char *)d->d_un.d_ptr + (d->d_un.d_ptr < lm->l_addr ? lm->l_addr : 0), perms);
+			twin_perms((char *)d->d_un.d_ptr +
+					   (d->d_un.d_ptr < lm->l_addr ? lm->l_addr : 0),
+				   perms);
 			same(perms, "r--p");
 			return;
 		}
@@ -200,7 +202,7 @@ CASE(text_relocations_to_other_libraries)
 	ok(((void *(*)(void))sym(h, "text_malloc"))() == (void *)malloc);
 }
 
-/* indirect functions ------------------------------------------------------------------------------------------- */
+/* --- indirect functions --- */
 
 static void all_ways(const char *path, int flags)
 {
@@ -252,12 +254,13 @@ CASE(ifunc_has_one_address)
 	ok(((address_fn *)sym(h, "own_address"))() == sym(h, "chosen"));
 }
 
-/* lazy binding --------------------------------------------------------------------------------------------------- */
+/* --- lazy binding --- */
 
 static void all_registers(const char *path, int flags)
 {
-	static const char *const tries[] = {"try_ints", "try_doubles", "try_variadic", "try_long_double",
-	                                    "try_pair", "try_ymm",     "try_zmm"};
+	static const char *const tries[] = {"try_ints",	       "try_doubles", "try_variadic",
+					    "try_long_double", "try_pair",    "try_ymm",
+					    "try_zmm"};
 	void *h = load(path, flags);
 
 	ok((unsigned long)sym(h, "sum_variadic") % 256 == 0);
@@ -299,7 +302,8 @@ CASE(calling_an_unresolved_function_exits_127)
 	struct twin_run r = twin_run("call_unresolved", NULL);
 
 	eq(r.code, 127);
-	if (!strstr(r.err, "symbol lookup error: ./libunresolved.so: undefined symbol: nobody_defines_this"))
+	if (!strstr(r.err, "symbol lookup error: ./libunresolved.so: undefined symbol: "
+			   "nobody_defines_this"))
 		fail("\"%s\"", r.err);
 }
 

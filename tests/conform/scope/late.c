@@ -42,7 +42,8 @@ CASE(local_does_not_help)
 	struct twin_run r = twin_run("too_early", NULL);
 
 	eq(r.code, 127);
-	ok(strstr(r.err, "symbol lookup error") && strstr(r.err, "undefined symbol: late_function"));
+	ok(strstr(r.err, "symbol lookup error") &&
+	   strstr(r.err, "undefined symbol: late_function"));
 }
 
 PART(closed_again)

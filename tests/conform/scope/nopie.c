@@ -34,7 +34,8 @@ CASE(copied_data)
 
 CASE(copied_data_and_own_dependency)
 {
-	ok(((pointer_fn *)sym(load("./libconsumer-needs.so", RTLD_NOW), "consumer_data"))() == &provided_data);
+	ok(((pointer_fn *)sym(load("./libconsumer-needs.so", RTLD_NOW), "consumer_data"))() ==
+	   &provided_data);
 }
 
 CASE(copied_data_by_dlsym)

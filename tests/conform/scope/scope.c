@@ -208,9 +208,12 @@ CASE(weak_reference_is_not_bound_later)
 CASE(unique_is_one_object)
 {
 	typedef int *address_fn(void);
-	int *one = ((address_fn *)sym(load("./libunique1.so", RTLD_NOW | RTLD_LOCAL), "unique_address"))();
-	int *two = ((address_fn *)sym(load("./libunique2.so", RTLD_NOW | RTLD_LOCAL), "unique_address"))();
-	int *own = ((address_fn *)sym(load("./libnotunique.so", RTLD_NOW | RTLD_LOCAL), "unique_address"))();
+	int *one = ((address_fn *)sym(load("./libunique1.so", RTLD_NOW | RTLD_LOCAL),
+				      "unique_address"))();
+	int *two = ((address_fn *)sym(load("./libunique2.so", RTLD_NOW | RTLD_LOCAL),
+				      "unique_address"))();
+	int *own = ((address_fn *)sym(load("./libnotunique.so", RTLD_NOW | RTLD_LOCAL),
+				      "unique_address"))();
 
 	ok(one == two);
 	ok(one != own);
@@ -223,7 +226,8 @@ CASE(unique_under_deepbind)
 	typedef int *address_fn(void);
 	int *one = ((address_fn *)sym(load("./libunique1.so", RTLD_NOW), "unique_address"))();
 
-	ok(((address_fn *)sym(load("./libunique2.so", RTLD_NOW | RTLD_DEEPBIND), "unique_address"))() == one);
+	ok(((address_fn *)sym(load("./libunique2.so", RTLD_NOW | RTLD_DEEPBIND),
+			      "unique_address"))() == one);
 }
 
 CASE(unique_keeps_its_provider)

@@ -36,11 +36,13 @@ static const char *env(const char *name, const char *value)
 }
 
 /* Runs `part` with LD_LIBRARY_PATH and wants `want` on its stdout. */
-#define with_path(path, part, want)                                                          \
-	do {                                                                                 \
-		struct twin_run r = twin_run(part, (const char *[]){env("LD_LIBRARY_PATH", path), NULL}); \
-		if (r.code || strcmp(r.out, want))                                           \
-			fail("%s: exit %d, \"%s\" not \"%s\"; %s", part, r.code, r.out, want, r.err); \
+#define with_path(path, part, want)                                                                \
+	do {                                                                                       \
+		struct twin_run r =                                                                \
+			twin_run(part, (const char *[]){env("LD_LIBRARY_PATH", path), NULL});      \
+		if (r.code || strcmp(r.out, want))                                                 \
+			fail("%s: exit %d, \"%s\" not \"%s\"; %s", part, r.code, r.out, want,      \
+			     r.err);                                                               \
 	} while (0)
 
 CASE(bare_name_without_any_path)
@@ -214,7 +216,7 @@ CASE(hwcaps_directory_first)
 	puts(found("./libopener-hw.so", "libwhere.so"));
 }
 
-/* LD_LIBRARY_PATH ------------------------------------------------------------------------------------------ */
+/* --- LD_LIBRARY_PATH --- */
 
 PART(main_opens)
 {
@@ -319,7 +321,8 @@ CASE(wrong_class_is_skipped)
 {
 	const char *path = shadowed();
 
-	twin_patch(twin_copy("b/libwhere.so", twin_tmp("first/libwhere.so")), EI_CLASS_OFF, "\1", 1);
+	twin_patch(twin_copy("b/libwhere.so", twin_tmp("first/libwhere.so")), EI_CLASS_OFF, "\1",
+		   1);
 	with_path(path, "main_opens", "a");
 }
 
@@ -327,7 +330,8 @@ CASE(wrong_machine_is_skipped)
 {
 	const char *path = shadowed();
 
-	twin_patch(twin_copy("b/libwhere.so", twin_tmp("first/libwhere.so")), E_MACHINE_OFF, "\xb7\0", 2);
+	twin_patch(twin_copy("b/libwhere.so", twin_tmp("first/libwhere.so")), E_MACHINE_OFF,
+		   "\xb7\0", 2);
 	with_path(path, "main_opens", "a");
 }
 
@@ -342,7 +346,8 @@ CASE(dangling_symlink_is_skipped)
 /* A file that is no ELF file at all ends the search with an error; it is not skipped. */
 static void search_stops(const char *problem)
 {
-	struct twin_run r = twin_run("main_opens", (const char *[]){env("LD_LIBRARY_PATH", shadowed()), NULL});
+	struct twin_run r =
+		twin_run("main_opens", (const char *[]){env("LD_LIBRARY_PATH", shadowed()), NULL});
 	char text[4200];
 
 	eq(r.code, 0);

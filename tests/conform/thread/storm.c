@@ -18,7 +18,8 @@ enum { THREADS = 8, LIBRARIES = 5 };
 
 static atomic_int alive[LIBRARIES + 1];
 static atomic_bool stop;
-static bool child; /* forked in the middle of somebody's constructor: the counts mean nothing there */
+static bool
+	child; /* forked in the middle of somebody's constructor: the counts mean nothing there */
 
 void born(int id);
 void died(int id);
@@ -51,8 +52,8 @@ static double seconds(void)
 
 static const char *library(int id)
 {
-	static const char *const path[] = {"./libstorm1.so", "./libstorm2.so", "./libstorm3.so", "./libstorm4.so",
-	                                   "./libstorm5.so"};
+	static const char *const path[] = {"./libstorm1.so", "./libstorm2.so", "./libstorm3.so",
+					   "./libstorm4.so", "./libstorm5.so"};
 
 	return path[id - 1];
 }
@@ -195,8 +196,9 @@ CASE(open_and_close_in_all)
 
 static void everything(void)
 {
-	static deed_fn *const kinds[] = {open_and_close, open_and_close, open_and_close, walk,
-	                                 look_up,        fail_to_open,   make_thread,    make_thread};
+	static deed_fn *const kinds[] = {open_and_close, open_and_close, open_and_close,
+					 walk,		 look_up,	 fail_to_open,
+					 make_thread,	 make_thread};
 
 	memcpy(deeds, kinds, sizeof deeds);
 }

@@ -276,7 +276,7 @@ CASE(thread_that_cannot_be)
 	eq(pthread_attr_setstacksize(&attr, 1000), EINVAL);
 }
 
-/* fork ------------------------------------------------------------------------------------------------------------ */
+/* --- fork --- */
 
 static void child_works(void)
 {

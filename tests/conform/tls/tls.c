@@ -110,7 +110,7 @@ CASE(too_large_for_initial_exec)
 	everywhere("./libie.so", RTLD_NOW);
 }
 
-/* Seventy modules ------------------------------------------------------------------------------------------- */
+/* --- Seventy modules --- */
 
 enum { MANY = 70 };
 
@@ -161,7 +161,7 @@ CASE(seventy_modules_come_and_go)
 	}
 }
 
-/* Life ------------------------------------------------------------------------------------------------------------- */
+/* --- Life --- */
 
 static void reopened(const char *path)
 {
@@ -337,7 +337,7 @@ CASE(fork_keeps_values)
 	eq(status, 0);
 }
 
-/* Foreign variables --------------------------------------------------------------------------------------------- */
+/* --- Foreign variables --- */
 
 static void *programs_address(void *h)
 {
@@ -421,7 +421,7 @@ CASE(weak_undefined_variable)
 	eq(call(load("./libweaktls.so", RTLD_NOW), "weak_is_null"), 1);
 }
 
-/* Registers ------------------------------------------------------------------------------------------------------ */
+/* --- Registers --- */
 
 static void *registers(void *h)
 {

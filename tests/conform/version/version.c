@@ -70,7 +70,8 @@ CASE(missing_version)
 	char want[8192];
 
 	ok(!dlopen("./libuser2-1.so", RTLD_LAZY));
-	snprintf(want, sizeof want, "%s: version `V2' not found (required by ./libuser2-1.so)", twin_here("./v1/libver.so"));
+	snprintf(want, sizeof want, "%s: version `V2' not found (required by ./libuser2-1.so)",
+		 twin_here("./v1/libver.so"));
 	error_is(want, "V1");
 	eq(twin_mapped("/libuser2-1.so"), 0);
 	eq(twin_mapped("/libver.so"), 0);
