@@ -97,6 +97,8 @@ bool tls_boot(const elf_phdr *own_tls, uintptr_t own_bias)
 	close_template();
 	if (!tls_own.root.self)
 		tls_own.root.dtv = tlspool_dtv(tlspool_zero_row());
+	if (host.real.tls_get_addr)
+		tls_host_get_addr = host.real.tls_get_addr;
 	return true;
 }
 
