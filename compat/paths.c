@@ -16,6 +16,7 @@
 #include "../loader/text.h"
 
 #include <dlfcn.h>
+#include <sys/mman.h>
 
 enum { DIRS_MAX = 16, LEGACY_MAX = ARCH_LEGACY_HWCAPS_MAX + 2 }; /* and the platform, and "tls" */
 enum { HWCAPS_ALL = ARCH_HWCAPS_MAX + (1 << LEGACY_MAX) };
@@ -152,20 +153,20 @@ static bool ask(const struct link_map *m, Dl_serinfo *info, bool counting)
  */
 static const char *const *find_dirs(void)
 {
-	union {
-		Dl_serinfo info;
-		char room[32768];
-	} u;
+	enum { ROOM = 32768 }; /* not on the stack, which may be small */
 	const struct link_map *m = host.main;
 	const char **dirs = NULL;
+	Dl_serinfo *info;
 
 	while (m && (m->l_addr != host_found.ldso.bias || m->l_ld != host_found.ldso.dyn))
 		m = m->l_next;
-	if (!m)
+	info = m ? host_mem->map(NULL, ROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+		 : NULL;
+	if (!m || host_failed(info))
 		return last_resort;
-	memset(&u.info, 0, sizeof u.info);
-	if (ask(m, &u.info, true) && u.info.dls_size <= sizeof u && ask(m, &u.info, false))
-		dirs = ask_dirs(&u.info);
+	if (ask(m, info, true) && info->dls_size <= ROOM && ask(m, info, false))
+		dirs = ask_dirs(info);
+	host_mem->unmap(info, ROOM);
 	return dirs ? dirs : last_resort;
 }
 

@@ -11,6 +11,7 @@
 #include "door.h"
 
 #include "../compat/host.h"
+#include "../loader/arena.h"
 #include "../loader/epoch.h"
 #include "../loader/find.h"
 #include "../loader/init.h"
@@ -41,6 +42,15 @@ static bool check_mode(const char *file, int mode, struct diag *d)
 	return true;
 }
 
+/* The load may be tried again.  NEEDS_LOCK. */
+static void forget_want(struct load *ld)
+{
+	arena_free(ld->want_name);
+	ld->want_name = NULL;
+	ld->want = LOAD_NOTHING;
+	diag_clear(ld->diag);
+}
+
 /* What the load asked libc for.  UNLOCKED. */
 static void serve(struct load *ld)
 {
@@ -59,9 +69,8 @@ static void serve(struct load *ld)
 	im = map ? find_handle(map) : registry_by_name(&registry.base, ld->want_name);
 	if (im && im->host)
 		im->host_pinned = true;
+	forget_want(ld);
 	door_leave();
-	ld->want = LOAD_NOTHING;
-	diag_clear(ld->diag);
 }
 
 /* One attempt, in the caller's namespace unless another is given. */
@@ -76,8 +85,7 @@ static bool attempt(struct load *ld, uintptr_t caller)
 	ok = load_link(ld);
 	while (!ok && ld->want == LOAD_WAIT) {
 		ld->waited = !init_wait(ld->dying);
-		ld->want = LOAD_NOTHING;
-		diag_clear(ld->diag);
+		forget_want(ld);
 		ok = load_link(ld);
 	}
 	door_leave();

@@ -35,14 +35,6 @@ static struct scope_list *list_at(_Atomic(struct scope_list *) *list)
 	return atomic_load_explicit(list, memory_order_acquire);
 }
 
-static bool find_default(struct image *from, struct sym_request *rq, struct sym_found *out)
-{
-	if (!from->host)
-		return scope_find(from, rq, out);
-	return scope_find_in(list_at(&registry.base.global), 0, rq, out) ||
-	       (!from->startup && scope_find_in(list_at(&from->search), 0, rq, out));
-}
-
 /* The part of the list behind `from`; false: it is not in it. */
 static bool after(struct scope_list *list, const struct image *from, unsigned *at)
 {
@@ -109,7 +101,7 @@ static bool find(struct question *q)
 	}
 	q->from = door_image(q->caller);
 	if (q->handle == RTLD_DEFAULT)
-		ok = find_default(q->from, &rq, &q->found);
+		ok = scope_find(q->from, &rq, &q->found);
 	else if (q->handle == RTLD_NEXT)
 		ok = find_next(q->from, &rq, &q->found);
 	else

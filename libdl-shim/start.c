@@ -16,7 +16,6 @@
 #include "../loader/exit.h"
 #include "../loader/init.h"
 #include "../loader/lock.h"
-#include "../loader/registry.h"
 #include "../loader/stat.h"
 #include "../loader/tls.h"
 
@@ -45,7 +44,6 @@ static void in_child(void)
 {
 	host_fork_child();
 	epoch_fork_child();
-	registry_fork_child();
 	init_fork_child();
 	tls_fork_child();
 	lock_fork_child();

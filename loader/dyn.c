@@ -69,6 +69,11 @@ static bool bad(struct parse *p, const char *what)
 	return diag_set(p->d, DIAG_BAD_ELF, "%s: invalid dynamic section: %s", p->src->path, what);
 }
 
+static bool depends(const elf_dyn *e)
+{
+	return e->d_tag == DT_NEEDED || e->d_tag == DT_FILTER || e->d_tag == DT_AUXILIARY;
+}
+
 static bool collect(struct parse *p)
 {
 	struct dyn *dy = p->dy;
@@ -82,7 +87,7 @@ static bool collect(struct parse *p)
 		const elf_dyn *e = &dy->at[dy->n];
 		int i = slot(e->d_tag);
 
-		dy->nneeded += e->d_tag == DT_NEEDED;
+		dy->ndepend += depends(e);
 		if (i < 0)
 			continue;
 		p->raw.val[i] = e->d_un.d_val;
@@ -321,8 +326,10 @@ static bool string(struct parse *p, int i, const char **out)
 
 static bool names(struct parse *p)
 {
-	for (unsigned i = 0; i < p->dy->nneeded; i++)
-		if (!dyn_needed(p->dy, p->st, i) && !bad(p, "DT_NEEDED beyond DT_STRSZ"))
+	intptr_t tag;
+
+	for (unsigned i = 0; i < p->dy->ndepend; i++)
+		if (!dyn_depend(p->dy, p->st, i, &tag) && !bad(p, "DT_NEEDED beyond DT_STRSZ"))
 			return false;
 	return string(p, DT_SONAME, &p->dy->soname) && string(p, DT_RPATH, &p->dy->rpath) &&
 	       string(p, DT_RUNPATH, &p->dy->runpath);
@@ -355,9 +362,9 @@ static bool pltgot(struct parse *p)
 {
 	uintptr_t va;
 
-	if (!p->raw.has[DT_PLTGOT] || p->src->rule)
+	if (!p->raw.has[DT_PLTGOT])
 		return true;
-	va = p->raw.val[DT_PLTGOT];
+	va = va_of(p, DT_PLTGOT);
 	if (va % sizeof(uintptr_t) == 0 && map_has(p->src->map, va, 3 * sizeof(uintptr_t), PROT_W))
 		p->dy->pltgot = (uintptr_t *)(p->src->map->bias + va);
 	return true; /* without it nothing is bound lazily */
@@ -374,11 +381,12 @@ bool dyn_parse(struct dyn *dy, struct symtab *st, const struct dyn_source *src, 
 	       relocations(&p) && relr(&p) && life(&p) && versions(&p) && pltgot(&p);
 }
 
-const char *dyn_needed(const struct dyn *dy, const struct symtab *st, unsigned i)
+const char *dyn_depend(const struct dyn *dy, const struct symtab *st, unsigned i, intptr_t *tag)
 {
 	for (size_t k = 0; k < dy->n; k++) {
-		if (dy->at[k].d_tag != DT_NEEDED || i--)
+		if (!depends(&dy->at[k]) || i--)
 			continue;
+		*tag = dy->at[k].d_tag;
 		return dy->at[k].d_un.d_val < st->str_len ? st->str + dy->at[k].d_un.d_val : NULL;
 	}
 	return NULL;

@@ -34,7 +34,7 @@ struct dyn {
 	size_t ninit, nfini;
 
 	const char *soname, *rpath, *runpath; /* or NULL */
-	unsigned nneeded;
+	unsigned ndepend; /* DT_NEEDED, DT_FILTER, DT_AUXILIARY */
 	uint32_t flags, flags_1;
 	bool textrel, symbolic, bind_now;
 
@@ -57,7 +57,11 @@ struct dyn_source {
 };
 bool dyn_parse(struct dyn *dy, struct symtab *st, const struct dyn_source *src, struct diag *d);
 
-/* The i-th DT_NEEDED's name (0 <= i < nneeded), or NULL when its offset is bad. */
-const char *dyn_needed(const struct dyn *dy, const struct symtab *st, unsigned i);
+/*
+ * The i-th library that the section names (0 <= i < ndepend), in its order, or NULL when its offset is
+ * bad.  *tag: DT_NEEDED; DT_FILTER or DT_AUXILIARY: one that answers before this image does, the latter if
+ * it can be had.
+ */
+const char *dyn_depend(const struct dyn *dy, const struct symtab *st, unsigned i, intptr_t *tag);
 
 #endif

@@ -127,8 +127,9 @@ static bool collect(void)
 }
 
 /*
- * Host images after us that have one of ours waiting before them get the hook; what waits behind the last
- * of them is called at that one's end.  False: nothing can carry the rest.
+ * Start-up images after us (others libc may have unloaded meanwhile) that have one of ours waiting before
+ * them get the hook; what waits behind the last of them is called at that one's end.  False: nothing can
+ * carry the rest.
  */
 static bool lend_hooks(unsigned from)
 {
@@ -140,7 +141,7 @@ static bool lend_hooks(unsigned from)
 
 		if (ours(im)) {
 			waiting |= im->fini_due;
-		} else if (im != registry.libdlrs && entry(im, DT_FINI_ARRAY)) {
+		} else if (im->startup && im != registry.libdlrs && entry(im, DT_FINI_ARRAY)) {
 			last = im;
 			if (waiting && lend(im, run_group, true))
 				im->hooked = true, waiting = false;

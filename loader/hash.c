@@ -148,6 +148,13 @@ const elf_sym *hash_lookup(const struct symtab *st, struct sym_request *rq)
 	return st->gnu ? lookup_gnu(st, rq) : lookup_sysv(st, rq);
 }
 
+bool hash_is(const struct symtab *st, uint32_t i, struct sym_request *rq)
+{
+	struct candidate c = {0};
+
+	return i < st->nsym && matches(st, i, rq, &c);
+}
+
 const elf_sym *hash_linear(const struct symtab *st, struct sym_request *rq)
 {
 	struct candidate c = {0};

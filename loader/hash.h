@@ -58,6 +58,9 @@ uint32_t hash_sysv(const char *s);
 /* The defined symbol that answers the request, or NULL. */
 const elf_sym *hash_lookup(const struct symtab *st, struct sym_request *rq);
 
+/* Does symbol i answer the request, as the first of its chain that could? */
+bool hash_is(const struct symtab *st, uint32_t i, struct sym_request *rq);
+
 /* The same by looking at every symbol: the oracle of the tests. */
 const elf_sym *hash_linear(const struct symtab *st, struct sym_request *rq);
 

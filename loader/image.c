@@ -15,7 +15,7 @@
 /* A relative path means another place after a chdir. */
 static bool remember_origin(struct image *im)
 {
-	char dir[4096];
+	static char dir[4096]; /* stacks may be small; we hold the lock */
 	int n = host_fs->getcwd(dir, sizeof dir);
 
 	if (n < 0)

@@ -11,6 +11,7 @@
 #include "../arch/arch.h"
 #include "../compat/host.h"
 #include "epoch.h"
+#include "find.h"
 #include "resolve.h"
 #include "text.h"
 
@@ -45,9 +46,51 @@ static _Noreturn void die(const struct diag *d)
 	host_exit(EXIT_SYMBOL_LOOKUP);
 }
 
-uintptr_t lazy_bind(struct image *im, uintptr_t index)
+enum { PROT_R = 1, PROT_W = 2 };
+
+/* Is the word that libc wrote there behind RELRO by now?  Linkers put the first three there. */
+static bool is_sealed(const struct image *im, uintptr_t at)
+{
+	for (unsigned i = 0; i < im->phnum; i++)
+		if (im->ph[i].p_type == PT_GNU_RELRO &&
+		    at - (im->map.bias + im->ph[i].p_vaddr) < im->ph[i].p_memsz)
+			return true;
+	return false;
+}
+
+void lazy_adopt(struct image *im)
+{
+	uintptr_t *got = im->dyn.pltgot, *word;
+	void *page;
+
+	if (!im->startup || im->lazy || !got || !im->dyn.plt.n || !got[ARCH_GOT_ENTRY])
+		return;
+	im->lazy = true;
+	word = &got[ARCH_GOT_ENTRY];
+	page = is_sealed(im, (uintptr_t)word) ? (void *)((uintptr_t)word & ~(host.page - 1)) : NULL;
+	if (page && host_mem->protect(page, host.page, PROT_R | PROT_W) < 0)
+		return;
+	/*
+	 * One word changes, at once: a thread in the middle of a call may bring libc's link_map to our
+	 * entry, which knows it, but never ours to libc's.
+	 */
+	__atomic_store_n(word, (uintptr_t)arch_lazy_entry, __ATOMIC_RELEASE);
+	if (page)
+		host_mem->protect(page, host.page, PROT_R);
+}
+
+/* An image that is being loaded is in no snapshot yet; then the map is our own. */
+static struct image *image_of(void *map)
+{
+	struct image *im = find_handle(map);
+
+	return im ? im : map;
+}
+
+uintptr_t lazy_bind(void *map, uintptr_t index)
 {
 	struct diag d = {.kind = DIAG_NONE};
+	struct image *im = image_of(map);
 	const entry *r = (const entry *)im->dyn.plt.at + index;
 	struct sym_found found;
 	uintptr_t *slot, target;

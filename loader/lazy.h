@@ -13,7 +13,16 @@
 /* Readies DT_PLTGOT for lazy binding; false: this image must be bound at once. */
 bool lazy_prepare(struct image *im);
 
-/* From arch_lazy_entry: the image from GOT[1], the index into DT_JMPREL.  Returns the target. */
-uintptr_t lazy_bind(struct image *im, uintptr_t index);
+/*
+ * Our images may now define what a start-up image leaves open until its first call: from here on its slots
+ * are bound by us, in the program's global scope, which begins with what libc would find.  NEEDS_LOCK.
+ */
+void lazy_adopt(struct image *im);
+
+/*
+ * From arch_lazy_entry: the image (or libc's link_map of it) from GOT[1], the index into DT_JMPREL.
+ * Returns the target.
+ */
+uintptr_t lazy_bind(void *map, uintptr_t index);
 
 #endif

@@ -153,10 +153,27 @@ static bool older_chains(struct load *ld)
 	return true;
 }
 
+/* So many names will be looked up in both lists of the new images' chains. */
+static void expect(struct load *ld)
+{
+	struct scope_list *global = atomic_load_explicit(&ld->space->global, memory_order_relaxed);
+	size_t lookups = 0;
+
+	for (unsigned i = 0; i < ld->nfresh; i++) {
+		const struct dyn *dy = &ld->fresh[i]->dyn;
+
+		lookups += dy->rel.n - dy->relative_count + (ld->mode & NOW ? dy->plt.n : 0);
+	}
+	scope_expect(ld->search, lookups);
+	if (global)
+		scope_expect(global, lookups);
+}
+
 static bool scope(struct load *ld)
 {
 	if (!versions(ld) || !sort(ld) || !chains(ld) || !older_chains(ld))
 		return false;
+	expect(ld);
 	/* Lookups of the new images go through it from now on; no one else's do. */
 	atomic_store_explicit(&ld->root->search, ld->search, memory_order_release);
 	return true;
@@ -292,7 +309,7 @@ static void drop(struct load *ld)
 		image_free(im);
 	}
 	arena_free(ld->order);
-	arena_free(ld->search);
+	scope_list_free(ld->search);
 	ld->order = NULL;
 	ld->search = NULL;
 	find_unreserve();
@@ -385,4 +402,7 @@ void load_finish(struct load *ld)
 		scope_append(&ld->space->global, im);
 		im->global = true;
 	}
+	for (struct image *im = ld->space->first; im; im = im->next)
+		if (im->host)
+			lazy_adopt(im);
 }

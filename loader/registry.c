@@ -22,7 +22,6 @@ enum { BUCKETS = 1024 };
 struct registry registry;
 static struct image_name *names[BUCKETS];
 static struct image *files[BUCKETS];
-static atomic_uint syncing;   /* some thread is in registry_sync */
 static bool host_files_known; /* every host image has its device and inode */
 
 /* --- names and files ------------------------------------------------------------------------------- */
@@ -271,7 +270,8 @@ void registry_space_free(struct space *sp)
 /* Its direct dependencies, as far as they are here; itself first in `order`. */
 static bool link_needed(struct image *im)
 {
-	unsigned n = im->dyn.nneeded;
+	unsigned n = im->dyn.ndepend;
+	intptr_t tag;
 
 	if (im->order)
 		return true;
@@ -281,7 +281,7 @@ static bool link_needed(struct image *im)
 		return false;
 	im->order[im->norder++] = im;
 	for (unsigned i = 0; i < n; i++) {
-		const char *name = dyn_needed(&im->dyn, &im->st, i);
+		const char *name = dyn_depend(&im->dyn, &im->st, i, &tag);
 		struct image *to = name ? registry_by_name(im->space, name) : NULL;
 
 		if (!to)
@@ -342,19 +342,27 @@ static bool describe(struct image *im, const struct host_module *mod, struct dia
 	return registry_name(im, im->path) && (!soname || registry_name(im, soname));
 }
 
+/*
+ * One walk over libc's list.  Several threads may be at it at once where libc's lock allows: an image is
+ * gone only if the newest walk, and no older one, has not met it.
+ */
 struct adoption {
-	bool first; /* boot: these are the program's start-up images */
+	uint64_t serial;
 	bool failed;
 	bool changed;
 };
 
+static uint64_t walks; /* begun so far.  NEEDS_LOCK */
+static bool booted;    /* the program's start-up images have all been adopted.  NEEDS_LOCK */
+
+/* libc may give the link_map of one that it unloaded to another: the address alone does not tell. */
 static struct image *known(const struct host_module *mod)
 {
-	struct image *im = registry.base.first;
-
-	while (im && im->handle != mod->map)
-		im = im->next;
-	return im && im->host ? im : NULL;
+	for (struct image *im = registry.base.first; im; im = im->next)
+		if (im->handle == mod->map && im->host && im->map.bias == mod->map->l_addr &&
+		    text_eq(im->path, mod->map->l_name))
+			return im;
+	return NULL;
 }
 
 static bool enter_host(const struct host_module *mod, struct adoption *a)
@@ -369,10 +377,10 @@ static bool enter_host(const struct host_module *mod, struct adoption *a)
 		image_free(im);
 		return false;
 	}
-	im->startup = im->pinned = a->first;
-	im->seen = true;
+	im->startup = im->pinned = !booted;
+	im->seen = a->serial;
 	atomic_store_explicit(&im->state, IMAGE_READY, memory_order_relaxed);
-	if (a->first && !is_vdso(im)) {
+	if (!booted && !is_vdso(im)) {
 		if (!scope_reserve(&registry.base.global, 1))
 			return false;
 		scope_append(&registry.base.global, im);
@@ -393,7 +401,7 @@ static bool adopt(const struct host_module *mod, void *arg)
 	lock_enter();
 	im = known(mod);
 	if (im)
-		im->seen = true;
+		im->seen = im->seen > a->serial ? im->seen : a->serial;
 	else if (!enter_host(mod, a))
 		a->failed = true;
 	lock_leave();
@@ -407,13 +415,14 @@ static void drop_unseen(struct adoption *a)
 
 	for (im = registry.base.first; im; im = next) {
 		next = im->next;
-		if (!im->host || im->startup || im->host_pinned || im->seen)
+		if (!im->host || im->startup || im->host_pinned || im->seen == a->serial)
 			continue;
 		atomic_store_explicit(&im->state, IMAGE_GONE, memory_order_relaxed);
 		find_hide(im);
 		registry_remove(im);
 		im->host = false; /* so that nothing is left of it but memory of ours */
 		im->map.start = im->map.end = 0;
+		epoch_retire(atomic_exchange_explicit(&im->search, NULL, memory_order_relaxed));
 		if (epoch_quiet())
 			image_free(im);
 		a->changed = true;
@@ -424,7 +433,7 @@ static bool settle(struct adoption *a)
 {
 	struct image *im;
 
-	if (!a->first)
+	if (booted && a->serial == walks && !a->failed)
 		drop_unseen(a);
 	for (im = registry.base.first; im; im = im->next)
 		if (im->host && !link_needed(im))
@@ -434,19 +443,8 @@ static bool settle(struct adoption *a)
 			return false;
 		find_publish();
 	}
+	booted |= !a->failed;
 	return !a->failed;
-}
-
-/* One at a time; the others make do with what is there, once there is anything. */
-static bool begin(void)
-{
-	/* Acquire and release: partner is the store at the end of registry_sync. */
-	while (atomic_exchange_explicit(&syncing, 1, memory_order_acquire)) {
-		if (registry.program)
-			return false;
-		host_yield();
-	}
-	return true;
 }
 
 static bool walk(void)
@@ -455,20 +453,13 @@ static bool walk(void)
 	bool ok;
 
 	lock_enter();
-	a.first = !registry.program;
-	for (struct image *im = registry.base.first; im; im = im->next)
-		im->seen = false;
+	a.serial = ++walks;
 	lock_leave();
 	host_modules(adopt, &a);
 	lock_enter();
 	ok = settle(&a);
 	lock_leave();
 	return ok;
-}
-
-void registry_fork_child(void)
-{
-	atomic_store_explicit(&syncing, 0, memory_order_relaxed);
 }
 
 bool registry_sync(void)
@@ -483,11 +474,8 @@ bool registry_sync(void)
 	known_generation = atomic_load_explicit(&registry.host_generation, memory_order_relaxed);
 	if (known_generation == now)
 		return true;
-	if (!begin())
-		return true;
 	ok = walk();
 	if (ok)
 		atomic_store_explicit(&registry.host_generation, now, memory_order_relaxed);
-	atomic_store_explicit(&syncing, 0, memory_order_release);
 	return ok;
 }

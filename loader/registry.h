@@ -27,7 +27,6 @@ extern struct registry registry;
  * UNLOCKED: takes the lock itself, under libc's.  False: no memory at the first call.
  */
 bool registry_sync(void);
-void registry_fork_child(void); /* the thread that synced may not exist here */
 
 /* By a name that was asked for or is its soname; by file.  NULL: not loaded there. */
 struct image *registry_by_name(struct space *sp, const char *name);

@@ -351,11 +351,36 @@ static bool relr(struct job *j)
 	return true;
 }
 
+/*
+ * The run of RELATIVE entries that linkers put first: the bulk of a large library.  Returns where it ends;
+ * whatever is unusual is left to one().
+ */
+static size_t relative_run(struct job *j, const struct dyn_table *t)
+{
+	const uintptr_t bias = j->im->map.bias;
+	const entry *r = t->at;
+	uintptr_t from = 1, last = 0; /* of the segment; last: where a word may still begin */
+	size_t i;
+
+	for (i = 0; i < t->n && arch_reloc_kind(ELF_R_TYPE(r[i].r_info)) == RELOC_RELATIVE; i++) {
+		uintptr_t va = r[i].r_offset;
+
+		if (va - from > last - from || from > last) {
+			if (!place(j, va, sizeof(uintptr_t)))
+				break;
+			from = j->seg->va;
+			last = from + j->seg->len - sizeof(uintptr_t);
+		}
+		store((void *)(bias + va), bias + ADDEND(&r[i], bias + va));
+	}
+	return i;
+}
+
 static bool table(struct job *j, const struct dyn_table *t)
 {
 	const entry *r = t->at;
 
-	for (size_t i = 0; i < t->n; i++)
+	for (size_t i = j->ifuncs ? 0 : relative_run(j, t); i < t->n; i++)
 		if (!one(j, &r[i]))
 			return false;
 	return true;

@@ -9,6 +9,7 @@
 
 #include "arena.h"
 #include "epoch.h"
+#include "index.h"
 #include "text.h"
 
 struct image *scope_self;
@@ -28,16 +29,35 @@ static void stand_in(struct sym_request *rq, struct sym_found *out)
 		*out = (struct sym_found){scope_self, ours};
 }
 
+/* Where to begin: what the index excludes need not be asked. */
+static unsigned begin(struct scope_list *list, struct sym_request *rq, struct sym_found *out)
+{
+	/* Acquire: partner is the release in scope_expect. */
+	const struct index *x = atomic_load_explicit(&list->index, memory_order_acquire);
+	uint32_t sym;
+	unsigned i;
+
+	out->sym = NULL;
+	if (!x)
+		return 0;
+	i = index_first(x, rq->gnu, &sym);
+	if (sym && hash_is(&list->im[i]->st, sym, rq))
+		out->sym = &list->im[i]->st.sym[sym];
+	return i;
+}
+
 bool scope_find_in(struct scope_list *list, unsigned from, struct sym_request *rq,
 		   struct sym_found *out)
 {
 	/* Acquire: partner is the release in scope_append. */
 	unsigned n = list ? atomic_load_explicit(&list->n, memory_order_acquire) : 0;
 
-	for (unsigned i = from; i < n; i++) {
+	out->sym = NULL;
+	for (unsigned i = from ? from : n ? begin(list, rq, out) : 0; i < n; i++) {
 		struct image *im = list->im[i];
 
-		out->sym = hash_lookup(&im->st, rq);
+		if (!out->sym)
+			out->sym = hash_lookup(&im->st, rq);
 		if (!out->sym)
 			continue;
 		out->im = im;
@@ -48,11 +68,22 @@ bool scope_find_in(struct scope_list *list, unsigned from, struct sym_request *r
 	return out->im = NULL, false;
 }
 
+/* libc's images: the program's global scope, in which ours may be; then what came along with a late one. */
+static bool find_for_host(const struct image *im, struct sym_request *rq, struct sym_found *out)
+{
+	if (scope_find_in(atomic_load_explicit(&im->space->global, memory_order_acquire), 0, rq, out))
+		return true;
+	return !im->startup &&
+	       scope_find_in(atomic_load_explicit(&im->search, memory_order_acquire), 0, rq, out);
+}
+
 bool scope_find(const struct image *im, struct sym_request *rq, struct sym_found *out)
 {
 	/* Acquire: partner is the release in scope_chain_publish. */
 	struct scope_chain *chain = atomic_load_explicit(&im->chain, memory_order_acquire);
 
+	if (im->host)
+		return find_for_host(im, rq, out);
 	if (im->dyn.symbolic) {
 		out->sym = hash_lookup(&im->st, rq);
 		if (out->sym)
@@ -73,6 +104,35 @@ struct scope_list *scope_list_new(unsigned cap)
 	if (list)
 		list->cap = cap;
 	return list;
+}
+
+void scope_list_free(struct scope_list *list)
+{
+	if (!list)
+		return;
+	arena_free(atomic_load_explicit(&list->index, memory_order_relaxed));
+	arena_free(list);
+}
+
+/*
+ * A lookup without index asks half the list on average, some nanoseconds each; to enter a symbol costs as
+ * much as a few such questions.
+ */
+void scope_expect(struct scope_list *list, size_t lookups)
+{
+	struct index *old = atomic_load_explicit(&list->index, memory_order_relaxed), *new;
+	unsigned n = atomic_load_explicit(&list->n, memory_order_relaxed);
+	unsigned plain = n - (old ? index_len(old) : 0);
+
+	if (plain < 4 || lookups * plain / 2 < 4 * index_cost(list->im, n))
+		return;
+	new = index_new(list->im, n);
+	if (!new)
+		return;
+	/* Release: partner is the acquire in begin. */
+	atomic_store_explicit(&list->index, new, memory_order_release);
+	if (old)
+		epoch_retire(old);
 }
 
 static struct scope_list *list_of(_Atomic(struct scope_list *) *list)
@@ -98,6 +158,11 @@ bool scope_reserve(_Atomic(struct scope_list *) *list, unsigned extra)
 	if (n)
 		memcpy(new->im, old->im, n * sizeof *new->im);
 	atomic_store_explicit(&new->n, n, memory_order_relaxed);
+	/* The index goes along: it covers the beginning, which is the same. */
+	if (old)
+		atomic_store_explicit(&new->index,
+				      atomic_load_explicit(&old->index, memory_order_relaxed),
+				      memory_order_relaxed);
 	/* Release: partner is the acquire in scope_find and the dlsym door. */
 	atomic_store_explicit(list, new, memory_order_release);
 	if (old)
@@ -133,6 +198,7 @@ void scope_prune(_Atomic(struct scope_list *) *list)
 	new = scope_list_new(old->cap);
 	if (!new)
 		new = old;
+	epoch_retire(atomic_exchange_explicit(&old->index, NULL, memory_order_relaxed));
 	kept = 0;
 	for (unsigned i = 0; i < n; i++)
 		if (!is_dead(old->im[i]))

@@ -12,9 +12,11 @@
 #include "hash.h"
 #include "image.h"
 
+struct index;
 struct scope_list {
 	atomic_uint n;
 	unsigned cap;
+	_Atomic(struct index *) index; /* over the first so many; NULL: none */
 	struct image *im[];
 };
 
@@ -60,6 +62,11 @@ void scope_unique_forget(struct space *sp, const struct image *im);
 
 /* Writers.  NEEDS_LOCK. */
 struct scope_list *scope_list_new(unsigned cap);
+void scope_list_free(struct scope_list *list); /* one that no reader can see; NULL is fine */
+
+/* So many lookups are coming: gives the list an index if that pays.  Without memory it does without. */
+void scope_expect(struct scope_list *list, size_t lookups);
+
 bool scope_reserve(_Atomic(struct scope_list *) *list, unsigned extra); /* room for so many appends */
 void scope_append(_Atomic(struct scope_list *) *list, struct image *im); /* cannot fail after reserve */
 void scope_prune(_Atomic(struct scope_list *) *list); /* drops all images past IMAGE_READY */

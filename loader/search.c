@@ -44,7 +44,7 @@ static unsigned list_serial;
 /* The one record of a directory, trailing slashes aside; NULL: no memory. */
 static struct dir *intern(const char *name, size_t len)
 {
-	char text[SEARCH_PATH_MAX + 2];
+	static char text[SEARCH_PATH_MAX + 2]; /* stacks may be small; we hold the lock */
 	struct dir *dir;
 	uint32_t at;
 
@@ -73,7 +73,7 @@ static struct dir *intern(const char *name, size_t len)
 /* Is DIR/SUB[0..len) a directory? */
 static bool is_dir(const struct dir *dir, const char *sub, size_t len)
 {
-	char path[2 * SEARCH_PATH_MAX];
+	static char path[2 * SEARCH_PATH_MAX]; /* the lock's */
 	struct host_stat st;
 
 	memcpy(path, dir->name, dir->len);
@@ -126,7 +126,7 @@ struct visit {
 /* The next directory of a list; NULL with *list NULL: the end. */
 static struct dir *next_dir(const char **list, const char *separators, const struct image *owner)
 {
-	char text[SEARCH_PATH_MAX], full[SEARCH_PATH_MAX];
+	static char text[SEARCH_PATH_MAX], full[SEARCH_PATH_MAX]; /* the lock's */
 	const char *s = *list;
 	size_t n = 0;
 
@@ -436,7 +436,7 @@ static bool open_direct(struct search *s, const char *name, struct file *f, stru
 
 bool search_open(struct search *s, struct file *f, struct diag *d)
 {
-	char expanded[SEARCH_PATH_MAX];
+	static char expanded[SEARCH_PATH_MAX]; /* the lock's */
 	struct hunt h = {.visit = {.dir = open_dir, .cache = open_cached},
 			 .s = s,
 			 .f = f,

@@ -41,8 +41,10 @@ static void add_chain(struct load *ld, const struct image *from, const char *tri
 
 static bool want(struct load *ld, enum load_want what, const char *name)
 {
+	ld->want_name = arena_text(name);
+	if (!ld->want_name)
+		return diag_no_memory(ld->diag, name);
 	ld->want = what;
-	text_copy(ld->want_name, sizeof ld->want_name, name);
 	return diag_set(ld->diag, DIAG_NOT_FOUND, "%s: must be loaded by libc first", name);
 }
 
@@ -118,12 +120,13 @@ static struct image *add(struct load *ld, const struct stage_reference *ref, str
 		diag_no_memory(ld->diag, f->path);
 		return NULL;
 	}
-	ld->fresh[ld->nfresh++] = im;
 	im->caller = ref->from ? ref->from : ld->caller;
 	im->is_private = !ref->from && (ld->mode & ELF_RTLD_PRIVATE);
-	if (!take_file(ld, im, f) || !enter_names(ld, im, ref->name))
-		return NULL;
-	return im;
+	if (take_file(ld, im, f) && enter_names(ld, im, ref->name))
+		return ld->fresh[ld->nfresh++] = im;
+	registry_forget(im);
+	image_free(im);
+	return NULL;
 }
 
 /* An image of libc's that it might unload again must be pinned before anything of ours binds to it. */
@@ -149,15 +152,17 @@ static bool must_wait(struct load *ld, const struct file *f)
 
 static struct image *open_file(struct load *ld, const struct stage_reference *ref)
 {
-	struct search s = {.name = ref->name,
-			   .caller = ref->from ? ref->from : ld->caller,
-			   .is_needed = ref->from != NULL,
-			   .program = registry.program};
+	static struct search s; /* large; stacks may be small, and we hold the lock */
 	bool is_private = !ref->from && (ld->mode & ELF_RTLD_PRIVATE);
 	struct image *im = NULL;
 	uint64_t t = stage_clock();
 	struct file f;
 
+	s.name = ref->name;
+	s.caller = ref->from ? ref->from : ld->caller;
+	s.is_needed = ref->from != NULL;
+	s.program = registry.program;
+	s.tried[0] = 0;
 	if (!search_open(&s, &f, ld->diag)) {
 		add_chain(ld, ref->from, s.tried);
 		return NULL;
@@ -223,25 +228,56 @@ static bool push(struct load *ld, struct image *im)
 	return true;
 }
 
-/* The direct dependencies of a new image; glibc's initial order is itself, then they. */
-static bool needed(struct load *ld, struct image *im)
+/* Puts what was pushed last at position i: a filtee answers before its filter. */
+static void move_up(struct scope_list *list, unsigned i)
 {
-	unsigned n = im->dyn.nneeded;
+	struct image *last = list->im[list->n - 1];
+
+	for (unsigned k = list->n - 1; k > i; k--)
+		list->im[k] = list->im[k - 1];
+	list->im[i] = last;
+}
+
+/* Takes one dependency; *at is im's place in the closure, which filtees move on. */
+static bool depend(struct load *ld, struct image *im, unsigned i, unsigned *at)
+{
+	struct stage_reference ref = {.from = im};
+	unsigned n = ld->search->n;
+	struct image *to;
+	intptr_t tag;
+
+	ref.name = dyn_depend(&im->dyn, &im->st, i, &tag);
+	to = stage_find(ld, &ref);
+	if (!to && tag == DT_AUXILIARY && !ld->want) {
+		diag_clear(ld->diag);
+		return true;
+	}
+	if (!to)
+		return false;
+	im->needed[im->nneeded++] = to;
+	im->order[im->norder++] = to;
+	if (tag == DT_NEEDED)
+		return true;
+	if (!push(ld, to))
+		return false;
+	if (ld->search->n > n)
+		move_up(ld->search, (*at)++);
+	return true;
+}
+
+/* The direct dependencies of a new image; glibc's initial order is itself, then they. */
+static bool needed(struct load *ld, struct image *im, unsigned at)
+{
+	unsigned n = im->dyn.ndepend;
 
 	im->needed = arena_alloc((n + 1) * sizeof(*im->needed));
 	im->order = arena_alloc((n + 1) * sizeof(*im->order));
 	if (!im->needed || !im->order)
 		return diag_no_memory(ld->diag, im->path);
 	im->order[im->norder++] = im;
-	for (unsigned i = 0; i < n; i++) {
-		struct stage_reference ref = {dyn_needed(&im->dyn, &im->st, i), im};
-		struct image *to = stage_find(ld, &ref);
-
-		if (!to)
+	for (unsigned i = 0; i < n; i++)
+		if (!depend(ld, im, i, &at))
 			return false;
-		im->needed[im->nneeded++] = to;
-		im->order[im->norder++] = to;
-	}
 	return true;
 }
 
@@ -253,8 +289,12 @@ bool stage_closure(struct load *ld)
 	for (unsigned i = 0; i < ld->search->n; i++) {
 		struct image *im = ld->search->im[i];
 
-		if (!im->order && !needed(ld, im))
+		if (!im->order && !needed(ld, im, i))
 			return false;
+		if (ld->search->im[i] != im) { /* filtees came before it: their turn first */
+			i--;
+			continue;
+		}
 		for (unsigned k = 0; k < im->nneeded; k++)
 			if (!push(ld, im->needed[k]))
 				return false;

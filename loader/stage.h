@@ -26,7 +26,7 @@ struct load {
 	/* out */
 	struct image *root;
 	enum load_want want;
-	char want_name[SEARCH_PATH_MAX];
+	char *want_name; /* arena */
 	struct image *dying;
 	bool not_loaded; /* RTLD_NOLOAD and it is not: no error */
 	bool waited;	 /* in: waiting for `dying` would close a circle */

@@ -199,6 +199,7 @@ static void unmap(struct image *im)
 	if (im->tls.memsz)
 		tls_drop(im);
 	map_unmap(&im->map);
+	scope_list_free(atomic_exchange_explicit(&im->search, NULL, memory_order_relaxed));
 	image_free(im);
 }
 

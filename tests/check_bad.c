@@ -452,7 +452,7 @@ START_TEST(random_bytes)
 	elfgen_build(e);
 	good = malloc(e->len);
 	memcpy(good, e->buf, e->len);
-	for (int i = 0; i < 6000; i++) {
+	for (int i = 0; i < kit_rounds(6000); i++) {
 		struct diag d;
 
 		memcpy(e->buf, good, e->len);

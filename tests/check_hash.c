@@ -170,7 +170,7 @@ static void ask(const struct family *f, const char *name)
 
 START_TEST(random_tables)
 {
-	for (int round = 0; round < 150; round++) {
+	for (int round = 0; round < kit_rounds(150); round++) {
 		unsigned n = kit_random(3) ? kit_random(40) : kit_random(1500), spread = 1 + kit_random(4);
 		struct elfgen *e = random_table(n, spread);
 		struct family f = load_family(e);

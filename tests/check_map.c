@@ -205,7 +205,7 @@ START_TEST(random_layouts)
 	struct layout l = {0};
 	struct kit_trace before;
 
-	for (int i = 0; i < 400; i++) {
+	for (int i = 0; i < kit_rounds(400); i++) {
 		random_layout(&l);
 		if (i == 1)
 			before = kit_trace();

@@ -409,7 +409,7 @@ static void sort_as_glibc(struct image **im, unsigned n, bool keep_first, bool f
 
 START_TEST(random_graphs)
 {
-	for (int round = 0; round < 2000; round++) {
+	for (int round = 0; round < kit_rounds(2000); round++) {
 		unsigned n = 1 + kit_random(round % 4 ? 8 : MAX), edges;
 		bool keep = kit_random(2), fini = kit_random(2);
 		struct image *im[MAX], *mine[MAX], *theirs[MAX];

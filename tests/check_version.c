@@ -154,7 +154,7 @@ START_TEST(random_damage)
 	elfgen_build(e);
 	good = malloc(e->len);
 	memcpy(good, e->buf, e->len);
-	for (int i = 0; i < 3000; i++) {
+	for (int i = 0; i < kit_rounds(3000); i++) {
 		uint64_t from = e->table[ELFGEN_VERSYM].off, to = e->table[ELFGEN_REL].off;
 		struct diag d = {0};
 		struct image *im;

@@ -31,6 +31,9 @@ const char *kit_path(const char *name); /* in that directory; one of eight buffe
 /* A generator whose sequence is the same in every run. */
 uint32_t kit_random(uint32_t below);
 
+/* n, or DLRS_ROUNDS times as many: for a longer look than `make check` has time for. */
+int kit_rounds(int n);
+
 /* Runs the cases that add() adds (Check's own functions differ between its versions); exit status. */
 int kit_run(const char *name, void (*add)(TCase *));
 #define KIT_MAIN(name, add)                                                                        \
@@ -125,8 +128,14 @@ struct kit_bad {
 	const char *phrase;		 /* in the message */
 };
 
-/* The damaged sample as a file. */
-void kit_damage(const struct kit_bad *b, const char *path);
+/* A damaged e as a file; frees e. */
+void kit_damage_to(struct elfgen *e, const struct kit_bad *b, const char *path);
+
+static inline void kit_damage(const struct kit_bad *b, const char *path)
+{
+	kit_damage_to(kit_sample(), b, path);
+}
+
 /* Was it refused (or accepted) as the row says? */
 void kit_verdict(const struct kit_bad *b, bool accepted, const struct diag *d);
 
