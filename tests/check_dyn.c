@@ -31,6 +31,7 @@ static uintptr_t at(const struct image *im, const struct elfgen *e, enum elfgen_
 
 START_TEST(everything)
 {
+	intptr_t tag;
 	struct elfgen *e = kit_sample();
 	struct image *im;
 	const struct dyn *dy;
@@ -66,10 +67,10 @@ START_TEST(everything)
 	ck_assert_str_eq(dy->soname, "libsample.so");
 	ck_assert_str_eq(dy->runpath, "$ORIGIN");
 	ck_assert_ptr_null(dy->rpath);
-	ck_assert_uint_eq(dy->nneeded, 2);
-	ck_assert_str_eq(dyn_needed(dy, st, 0), "libone.so");
-	ck_assert_str_eq(dyn_needed(dy, st, 1), "libtwo.so");
-	ck_assert_ptr_null(dyn_needed(dy, st, 2));
+	ck_assert_uint_eq(dy->ndepend, 2);
+	ck_assert_str_eq(dyn_depend(dy, st, 0, &tag), "libone.so");
+	ck_assert_str_eq(dyn_depend(dy, st, 1, &tag), "libtwo.so");
+	ck_assert_ptr_null(dyn_depend(dy, st, 2, &tag));
 	ck_assert(dy->textrel && dy->symbolic && dy->bind_now);
 	ck_assert_uint_eq(dy->flags_1, DF_1_NODELETE);
 	ck_assert_uint_eq((uintptr_t)dy->verneed, at(im, e, ELFGEN_VERNEED));
