@@ -14,6 +14,7 @@
 
 #define DLRS_HOSTED /* until text.c: the headers shall leave the four names alone */
 #include "kit.h"
+#include "loader/text.h"
 
 #define memcpy own_memcpy
 #define memmove own_memmove
