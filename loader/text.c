@@ -44,7 +44,7 @@ static void copy_down(char *d, const char *s, size_t len)
 		d[len] = s[len];
 }
 
-void *(memcpy)(void *restrict dst, const void *restrict src, size_t len)
+void *memcpy(void *restrict dst, const void *restrict src, size_t len)
 {
 	copy_up(dst, src, len);
 	return dst;
@@ -60,7 +60,7 @@ void *memmove(void *dst, const void *src, size_t len)
 	return dst;
 }
 
-void *(memset)(void *dst, int c, size_t len)
+void *memset(void *dst, int c, size_t len)
 {
 	struct word w = {(uintptr_t)-1 / 255 * (unsigned char)c};
 	char *d = dst;

@@ -19,12 +19,6 @@ void *memmove(void *dst, const void *src, size_t len);
 void *memset(void *dst, int c, size_t len);
 int memcmp(const void *a, const void *b, size_t len);
 
-/* Small known lengths shall become instructions although we are compiled with -fno-builtin. */
-#ifndef DLRS_HOSTED
-#define memcpy(dst, src, len) __builtin_memcpy(dst, src, len)
-#define memset(dst, c, len) __builtin_memset(dst, c, len)
-#endif
-
 size_t text_len(const char *s);
 bool text_eq(const char *a, const char *b);
 bool text_starts(const char *s, const char *prefix);

@@ -12,9 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DLRS_HOSTED /* until text.c: the headers shall leave the four names alone */
 #include "kit.h"
-#include "loader/text.h"
 
 #define memcpy own_memcpy
 #define memmove own_memmove
