@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * check_scope: lists of images, chains of lists, unique symbols, and the order of constructors.
+ * check_scope: lists of images, chains of lists, unique symbols.
  *
  * Lookup: the first list of the chain that has a definition wins, in it the first image; compared with a
- * walk over all images with hash_linear.  Sorting: compared with glibc's recursive algorithm (dl-sort-
- * maps.c, _dl_sort_maps_dfs) on random graphs, and with the orders written out for the usual shapes.
+ * walk over all images with hash_linear, with the index of a large list and without.
  */
 #include "kit.h"
 
@@ -188,6 +187,89 @@ START_TEST(in_chain)
 }
 END_TEST
 
+/*
+ * The index of a large list changes no answer, wherever the search starts: it may cover all or only the
+ * beginning, images may have the old hash only or none, names may share a hash.
+ */
+static struct image *random_library(const char *name, unsigned style)
+{
+	/* Pairs of names whose GNU hashes are equal, or differ in the bit that the table does not keep. */
+	static const char *const twins[] = {"bC", "bD", "cb", "cc", "xx", "yW", "a", "b", "one", "two"};
+	struct elfgen *e = kit_elf();
+	unsigned v1 = elfgen_verdef(e, "V_1", NULL), v2 = elfgen_verdef(e, "V_2", NULL);
+	uint16_t versions[] = {0, 0, (uint16_t)v1, (uint16_t)v2, (uint16_t)(v1 | 0x8000)};
+	struct diag d = {0};
+	struct image *im;
+
+	for (unsigned n = kit_random(14); n; n--)
+		elfgen_sym(e, &(struct elfgen_sym){.name = twins[kit_random(10)], .type = STT_OBJECT,
+			.bind = kit_random(4) ? STB_GLOBAL : STB_WEAK, .shndx = kit_random(4) ? 5 : SHN_UNDEF,
+			.other = kit_random(6) ? STV_DEFAULT : STV_HIDDEN,
+			.value = kit_random(8) ? 8 + 8 * kit_random(99) : 0, .version = versions[kit_random(5)]});
+	e->hash_style = style;
+	elfgen_build(e);
+	im = kit_load(e, name, &d);
+	ck_assert_msg(im, "%s", d.text);
+	elfgen_free(e);
+	return im;
+}
+
+static void compare_walk(struct scope_list *l, unsigned from, struct sym_request rq)
+{
+	struct sym_request again = rq;
+	struct sym_found want = {0}, is = {0};
+
+	for (unsigned i = from; i < l->n && !want.sym; i++) {
+		want.sym = l->im[i]->st.nbucket ? hash_linear(&l->im[i]->st, &again) : NULL;
+		want.im = want.sym ? l->im[i] : NULL;
+	}
+	ck_assert_int_eq(scope_find_in(l, from, &rq, &is), want.sym != NULL);
+	ck_assert_msg(is.im == want.im && (!want.im || is.sym == want.sym), "%s from %u of %u: %s instead of %s",
+		      rq.name, from, l->n, is.im ? is.im->path : "nobody", want.im ? want.im->path : "nobody");
+}
+
+START_TEST(indexed)
+{
+	static const char *const names[] = {"bC", "bD", "cb", "cc", "xx", "yW", "a", "b", "one", "two", "no"};
+	static const struct version v1 = {.name = "V_1", .hash = 0x5c21}, v2 = {.name = "V_2", .hash = 0x5c22};
+
+	unsigned indexes = 0;
+
+	ck_assert_uint_eq(hash_sysv("V_1"), v1.hash);
+	for (int round = 0; round < kit_rounds(25); round++) {
+		_Atomic(struct scope_list *) l = NULL;
+		unsigned n = 4 + kit_random(30), more = kit_random(10);
+
+		for (unsigned i = 0; i < n + more; i++) {
+			char name[16];
+
+			snprintf(name, sizeof(name), "%u.so", i);
+			ck_assert(scope_reserve(&l, 1));
+			scope_append(&l, random_library(name, kit_random(12) ? ELFGEN_GNU : kit_random(3)));
+			if (i == n)
+				scope_expect(l, 1 << 30);
+			if (i == n + more / 2)
+				scope_expect(l, 1 << 30);
+		}
+		if (!more)
+			scope_expect(l, 1 << 30);
+		indexes += l->index != NULL;
+		for (unsigned i = 0; i < 11 * 4 * 3; i++) {
+			struct sym_request rq = request(names[i % 11]);
+
+			rq.newest = i / 11 % 2;
+			rq.plt = i / 11 / 2 % 2;
+			rq.version = i / 44 == 1 ? &v1 : i / 44 == 2 ? &v2 : NULL;
+			if (rq.version)
+				rq.newest = false;
+			compare_walk(l, 0, rq);
+			compare_walk(l, kit_random(n + more + 1), rq);
+		}
+	}
+	ck_assert_uint_gt(indexes, 20);
+}
+END_TEST
+
 /* A chain has each list once; dropping the last leaves an empty chain. */
 START_TEST(each_list_once)
 {
@@ -300,174 +382,17 @@ START_TEST(unique_of_the_host)
 }
 END_TEST
 
-/* --- order ----------------------------------------------------------------------------------------- */
-
-enum { MAX = 26 };
-
-/* n images; edges[i] is a string of the indices that i depends on, in order: "bd". */
-static void graph(struct image **im, unsigned n, const char *const *edges)
-{
-	for (unsigned i = 0; i < n; i++)
-		im[i] = image_new(&kit_space, (char[]){(char)('a' + i), 0});
-	for (unsigned i = 0; i < n; i++) {
-		im[i]->order = arena_alloc((strlen(edges[i]) + 1) * sizeof(*im[i]->order));
-		im[i]->order[im[i]->norder++] = im[i];
-		for (const char *p = edges[i]; *p; p++)
-			im[i]->order[im[i]->norder++] = im[*p - 'a'];
-	}
-}
-
-static const char *text_of(struct image *const *im, unsigned n)
-{
-	static char text[MAX + 1];
-
-	for (unsigned i = 0; i < n; i++)
-		text[i] = im[i]->path[0];
-	text[n] = 0;
-	return text;
-}
-
-static void expect(unsigned n, const char *const *edges, bool keep_first, const char *want)
-{
-	struct image *im[MAX];
-
-	graph(im, n, edges);
-	ck_assert(scope_sort(im, n, keep_first, false));
-	ck_assert_str_eq(text_of(im, n), want);
-}
-
-START_TEST(shapes)
-{
-	/* Alone; a chain; a diamond; dependencies in the order of DT_NEEDED come out last-first. */
-	expect(1, (const char *[]){""}, false, "a");
-	expect(3, (const char *[]){"b", "c", ""}, true, "abc");
-	expect(4, (const char *[]){"bc", "d", "d", ""}, true, "abcd");
-	expect(3, (const char *[]){"bc", "", ""}, true, "abc");
-	expect(3, (const char *[]){"bc", "", "b"}, true, "acb");
-	/* A dependency that is named first but is needed by a later one. */
-	expect(4, (const char *[]){"bcd", "", "b", "c"}, true, "adcb");
-	/* Circles end: the search starts at the last image. */
-	expect(2, (const char *[]){"b", "a"}, true, "ab");
-	expect(3, (const char *[]){"b", "c", "b"}, true, "acb");
-	expect(3, (const char *[]){"b", "c", "a"}, true, "acb");
-	/* The program is nobody's dependency here, and oneself neither. */
-	expect(2, (const char *[]){"ab", "b"}, true, "ab");
-}
-END_TEST
-
-/* --- glibc's algorithm, word for word, as the oracle ------------------------------------------------- */
-
-struct reference {
-	struct image **rpo;
-	bool binds, met;
-};
-
-static void dfs(struct reference *r, struct image *im)
-{
-	if (!im->reached)
-		return;
-	im->reached = false;
-	for (unsigned i = 0; i < im->norder; i++)
-		dfs(r, im->order[i]);
-	if (r->binds && im->nbinds) {
-		r->met = true;
-		for (unsigned i = im->nbinds; i-- > 0;)
-			dfs(r, im->binds[i]);
-	}
-	*--r->rpo = im;
-}
-
-static void dfs_pass(struct reference *r, struct image **in, struct image **out, unsigned n)
-{
-	r->rpo = out + n;
-	for (unsigned i = 0; i < n; i++)
-		in[i]->reached = true;
-	for (unsigned i = n; i-- > 0;)
-		dfs(r, in[i]);
-}
-
-static void sort_as_glibc(struct image **im, unsigned n, bool keep_first, bool for_fini)
-{
-	struct reference r = {.binds = for_fini};
-	struct image *rpo[MAX], *again[MAX], *first = im[0];
-	unsigned i;
-
-	dfs_pass(&r, im, rpo, n);
-	memcpy(again, rpo, n * sizeof(*rpo));
-	if (r.met) {
-		r.binds = false;
-		dfs_pass(&r, rpo, again, n);
-	}
-	memcpy(im, again, n * sizeof(*im));
-	if (!keep_first)
-		return;
-	for (i = 0; im[i] != first;)
-		i++;
-	memmove(&im[1], &im[0], i * sizeof(*im));
-	im[0] = first;
-}
-
-START_TEST(random_graphs)
-{
-	for (int round = 0; round < kit_rounds(2000); round++) {
-		unsigned n = 1 + kit_random(round % 4 ? 8 : MAX), edges;
-		bool keep = kit_random(2), fini = kit_random(2);
-		struct image *im[MAX], *mine[MAX], *theirs[MAX];
-		char text[MAX][MAX + 1];
-		const char *list[MAX];
-
-		for (unsigned i = 0; i < n; i++) {
-			edges = kit_random(4) ? kit_random(4) : kit_random(MAX);
-			for (unsigned k = 0; k < edges; k++) /* upwards: no circles; else any */
-				text[i][k] = (char)('a' + (kit_random(3) && i + 1 < n ?
-						i + 1 + kit_random(n - i - 1) : kit_random(n)));
-			text[i][edges] = 0;
-			list[i] = text[i];
-		}
-		graph(im, n, list);
-		for (unsigned k = kit_random(6); k; k--)
-			ck_assert(image_bind(im[kit_random(n)], im[kit_random(n)]));
-		memcpy(mine, im, sizeof(im));
-		memcpy(theirs, im, sizeof(im));
-		sort_as_glibc(theirs, n, keep, fini);
-		ck_assert(scope_sort(mine, n, keep, fini));
-		for (unsigned i = 0; i < n; i++)
-			ck_assert_msg(mine[i] == theirs[i], "glibc's order differs at %u: %s", i,
-				      text_of(mine, n));
-		for (unsigned i = 0; i < n; i++)
-			image_free(im[i]);
-	}
-}
-END_TEST
-
-/* Images outside the list that it depends on are not entered. */
-START_TEST(only_the_group)
-{
-	struct image *im[4], *part[2];
-
-	graph(im, 4, (const char *[]){"bcd", "", "", ""});
-	part[0] = im[1];
-	part[1] = im[0];
-	im[2]->unsorted = im[3]->unsorted = false;
-	ck_assert(scope_sort(part, 2, false, false));
-	ck_assert_ptr_eq(part[0], im[0]);
-	ck_assert_ptr_eq(part[1], im[1]);
-}
-END_TEST
-
 static void add(TCase *tc)
 {
 	tcase_add_test(tc, growing);
 	tcase_add_test(tc, prune);
 	tcase_add_test(tc, in_list);
 	tcase_add_test(tc, in_chain);
+	tcase_add_test(tc, indexed);
 	tcase_add_test(tc, each_list_once);
 	tcase_add_test(tc, unique);
 	tcase_add_test(tc, unique_many);
 	tcase_add_test(tc, unique_of_the_host);
-	tcase_add_test(tc, shapes);
-	tcase_add_test(tc, random_graphs);
-	tcase_add_test(tc, only_the_group);
 }
 
 KIT_MAIN("scope", add)
