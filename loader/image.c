@@ -60,6 +60,7 @@ void image_free(struct image *im)
 	if (im->order != im->needed)
 		arena_free(im->order);
 	arena_free(im->binds);
+	arena_free(im->late);
 	arena_free(im->ph_copy);
 	arena_free(atomic_load_explicit(&im->search, memory_order_relaxed));
 	arena_free(atomic_load_explicit(&im->chain, memory_order_relaxed));

@@ -111,7 +111,8 @@ struct image {
 
 	/* Counters: lock, except tls_dtors. */
 	unsigned opens;		/* dlopen minus dlclose */
-	bool pinned;		/* never unloaded: NODELETE, unique symbols, program */
+	bool pinned;		/* never unloaded: NODELETE, program */
+	unsigned nunique;	/* STB_GNU_UNIQUE names it is the one definer of: never unloaded either */
 	bool global;		/* in the space's global scope */
 	bool host_pinned;	/* a late host image that we asked libc to keep */
 	struct image **binds;	/* images outside its closure that its references were bound to */
@@ -130,8 +131,8 @@ struct image {
 
 	/* Relocation. */
 	bool lazy;	    /* PLT slots may be bound at first call */
-	bool has_irelative; /* the IFUNC pass has work: IRELATIVE */
-	bool has_deferred;  /* and references to IFUNCs of images that were not relocated yet */
+	const void **late;  /* reloc.c: entries that must wait until resolvers may run */
+	unsigned nlate, caplate;
 	uint64_t bound_serial; /* scratch: the last relocation pass that recorded a binding to it */
 	unsigned nreloc;
 	uint64_t ns_find, ns_map, ns_reloc, ns_init; /* TRACE_STATISTICS */

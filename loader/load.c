@@ -299,10 +299,10 @@ static void drop(struct load *ld)
 		atomic_store_explicit(&ld->root->search, NULL, memory_order_relaxed);
 	for (unsigned i = 0; ld->chains && i < ld->search->n; i++)
 		arena_free(ld->chains[i]);
+	scope_unique_undo(ld->space);
 	for (unsigned i = ld->nfresh; i-- > 0;) {
 		struct image *im = ld->fresh[i];
 
-		scope_unique_forget(ld->space, im);
 		registry_forget(im);
 		if (im->tls.memsz)
 			tls_drop(im);
@@ -356,6 +356,7 @@ static bool link(struct load *ld)
 {
 	struct stage_reference ref = {ld->name, NULL};
 
+	scope_unique_begin();
 	ld->root = stage_find(ld, &ref);
 	if (ld->root && !ld->nfresh)
 		return reopen(ld);

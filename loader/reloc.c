@@ -13,6 +13,7 @@
 #include "reloc.h"
 
 #include "../arch/arch.h"
+#include "arena.h"
 #include "text.h"
 #include "tls.h"
 
@@ -31,7 +32,7 @@ struct job {
 	struct diag *d;
 	const struct segment *seg; /* of the last place */
 	uint64_t serial;	   /* of this pass: what record() has seen */
-	bool ifuncs;		   /* the last pass: IRELATIVE and deferred references only */
+	bool ifuncs;		   /* the last pass: resolvers may run */
 	/* Neighbouring relocations often name one symbol. */
 	uint32_t index;
 	bool plt;
@@ -204,32 +205,48 @@ static bool thread_local_word(struct job *j, const entry *r, void *at, enum relo
 /* --- one relocation -------------------------------------------------------------------------------- */
 
 /* Must this reference wait until resolvers may run? */
-static bool deferred(struct job *j)
+static bool must_wait(struct job *j)
 {
 	const struct sym_found *f = &j->found;
 
-	if (!f->im || ELF_ST_TYPE(f->sym->st_info) != STT_GNU_IFUNC || f->sym->st_shndx == SHN_UNDEF)
-		return false;
-	return !reloc_done(f->im);
+	return !j->ifuncs && f->im && resolve_is_ifunc(f) && !reloc_done(f->im);
+}
+
+/* To be done by reloc_ifunc. */
+static bool postpone(struct job *j, const entry *r)
+{
+	struct image *im = j->im;
+
+	if (im->nlate == im->caplate) {
+		unsigned cap = im->caplate ? 2 * im->caplate : 16;
+		const void **more = arena_grow(im->late, im->caplate * sizeof(*more), cap * sizeof(*more));
+
+		if (!more)
+			return diag_no_memory(j->d, im->path);
+		im->late = more;
+		im->caplate = cap;
+	}
+	im->late[im->nlate++] = r;
+	return true;
 }
 
 static bool symbolic(struct job *j, const entry *r, void *at, enum reloc_kind kind)
 {
 	uintptr_t s, a = ADDEND(r, at);
 
-	if (j->ifuncs && (!j->im->has_deferred || (kind == RELOC_PLT && j->im->lazy)))
-		return true;
 	if (!symbol(j, ELF_R_SYM(r->r_info), kind == RELOC_PLT))
 		return false;
-	if (j->ifuncs ? !deferred(j) : deferred(j)) {
-		j->im->has_deferred |= !j->ifuncs;
-		return true;
-	}
+	if (must_wait(j))
+		return postpone(j, r);
 	if (kind == RELOC_SIZE || kind == RELOC_SIZE32) {
 		s = (j->found.im ? j->found.sym->st_size : 0) + a;
 		return kind == RELOC_SIZE ? store(at, s), true : store32(j, at, (intptr_t)s, false);
 	}
 	s = j->found.im ? resolve_address(&j->found) : 0;
+	if (!s && j->found.im && resolve_is_ifunc(&j->found))
+		return diag_set(j->d, DIAG_BAD_ELF, "%s: the IFUNC resolver of %s in %s is not code",
+				j->im->path, hash_name(&j->found.im->st, j->found.sym),
+				image_label(j->found.im));
 	switch (kind) {
 	case RELOC_GOT:
 	case RELOC_PLT:
@@ -252,10 +269,8 @@ static bool irelative(struct job *j, const entry *r, void *at)
 {
 	uintptr_t resolver = j->im->map.bias + ADDEND(r, at);
 
-	if (!j->ifuncs) {
-		j->im->has_irelative = true;
-		return true;
-	}
+	if (!j->ifuncs)
+		return postpone(j, r);
 	if (!map_has(&j->im->map, resolver - j->im->map.bias, 1, 4))
 		return diag_set(j->d, DIAG_BAD_ELF, "%s: IRELATIVE resolver %lx is not code", j->im->path,
 				(unsigned long)(resolver - j->im->map.bias));
@@ -300,8 +315,7 @@ static bool one(struct job *j, const entry *r)
 		return false;
 	switch (kind) {
 	case RELOC_RELATIVE:
-		if (!j->ifuncs)
-			store(at, j->im->map.bias + ADDEND(r, at));
+		store(at, j->im->map.bias + ADDEND(r, at));
 		return true;
 	case RELOC_IRELATIVE:
 		return irelative(j, r, at);
@@ -309,7 +323,7 @@ static bool one(struct job *j, const entry *r)
 	case RELOC_DTPOFF:
 	case RELOC_TPOFF:
 	case RELOC_TLSDESC:
-		return j->ifuncs || thread_local_word(j, r, at, kind);
+		return thread_local_word(j, r, at, kind);
 	default:
 		return symbolic(j, r, at, kind);
 	}
@@ -380,7 +394,7 @@ static bool table(struct job *j, const struct dyn_table *t)
 {
 	const entry *r = t->at;
 
-	for (size_t i = j->ifuncs ? 0 : relative_run(j, t); i < t->n; i++)
+	for (size_t i = relative_run(j, t); i < t->n; i++)
 		if (!one(j, &r[i]))
 			return false;
 	return true;
@@ -446,7 +460,11 @@ bool reloc_ifunc(struct image *im, struct diag *d)
 {
 	struct job j = {.im = im, .d = d, .serial = ++passes, .ifuncs = true};
 
-	if (!im->has_irelative && !im->has_deferred)
-		return true;
-	return table(&j, &im->dyn.rel) && table(&j, &im->dyn.plt);
+	for (unsigned i = 0; i < im->nlate; i++)
+		if (!one(&j, im->late[i]))
+			return false;
+	arena_free(im->late);
+	im->late = NULL;
+	im->nlate = im->caplate = 0;
+	return true;
 }

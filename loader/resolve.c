@@ -12,6 +12,8 @@
 #include "lock.h"
 #include "text.h"
 
+enum { PROT_X = 4 };
+
 static const struct version *version_of(const struct symtab *st, uint32_t index)
 {
 	unsigned i = st->versym ? st->versym[index] & ~(unsigned)ELF_VERSYM_HIDDEN : 0;
@@ -100,13 +102,18 @@ bool resolve_symbol(struct image *im, uint32_t index, bool plt, struct sym_found
 	return true;
 }
 
+bool resolve_is_ifunc(const struct sym_found *found)
+{
+	return ELF_ST_TYPE(found->sym->st_info) == STT_GNU_IFUNC && found->sym->st_shndx != SHN_UNDEF;
+}
+
 uintptr_t resolve_address(const struct sym_found *found)
 {
 	uintptr_t at = image_value(found->im, found->sym);
 
-	return ELF_ST_TYPE(found->sym->st_info) == STT_GNU_IFUNC && found->sym->st_shndx != SHN_UNDEF
-		       ? arch_ifunc(at)
-		       : at;
+	if (!resolve_is_ifunc(found))
+		return at;
+	return map_has(&found->im->map, at - found->im->map.bias, 1, PROT_X) ? arch_ifunc(at) : 0;
 }
 
 bool resolve_keep(struct image *im, struct image *to)

@@ -24,7 +24,9 @@ bool resolve_symbol(struct image *im, uint32_t index, bool plt, struct sym_found
  */
 bool resolve_keep(struct image *im, struct image *to);
 
-/* The final address of a found symbol: calls its resolver if it is an IFUNC. */
+bool resolve_is_ifunc(const struct sym_found *found);
+
+/* The final address of a found symbol: calls its resolver if it is an IFUNC; 0: that is not code. */
 uintptr_t resolve_address(const struct sym_found *found);
 
 #endif

@@ -277,7 +277,10 @@ struct unique { /* im set last (release), read first (acquire) */
 	_Atomic(struct image *) im;
 	const elf_sym *sym;
 	uint32_t hash;
+	unsigned round; /* of the load that entered it */
 };
+
+static unsigned round; /* counts loads, as far as unique symbols go.  NEEDS_LOCK */
 
 struct unique_table {
 	unsigned n, mask; /* open addressing, at most half full; removed entries keep sym */
@@ -316,6 +319,7 @@ static void unique_put(struct unique_table *t, struct unique from)
 			continue;
 		u->sym = from.sym;
 		u->hash = from.hash;
+		u->round = from.round;
 		atomic_store_explicit(&u->im, from.im, memory_order_release);
 		t->n++;
 		return;
@@ -364,9 +368,31 @@ bool scope_unique_enter(struct space *sp, struct sym_request *rq, struct sym_fou
 		return false;
 	prefer_host(sp, rq, found);
 	unique_put(atomic_load_explicit(&sp->unique, memory_order_relaxed),
-		   (struct unique){found->im, found->sym, rq->gnu});
-	found->im->pinned = true;
+		   (struct unique){found->im, found->sym, rq->gnu, round});
+	found->im->nunique++;
 	return true;
+}
+
+void scope_unique_begin(void)
+{
+	round++;
+}
+
+static void unique_remove(struct unique *u)
+{
+	struct image *im = atomic_load_explicit(&u->im, memory_order_relaxed);
+
+	im->nunique--;
+	atomic_store_explicit(&u->im, NULL, memory_order_release);
+}
+
+void scope_unique_undo(struct space *sp)
+{
+	struct unique_table *t = atomic_load_explicit(&sp->unique, memory_order_relaxed);
+
+	for (unsigned i = 0; t && i <= t->mask; i++)
+		if (t->slot[i].round == round && atomic_load_explicit(&t->slot[i].im, memory_order_relaxed))
+			unique_remove(&t->slot[i]);
 }
 
 void scope_unique_forget(struct space *sp, const struct image *im)
@@ -375,7 +401,7 @@ void scope_unique_forget(struct space *sp, const struct image *im)
 
 	for (unsigned i = 0; t && i <= t->mask; i++)
 		if (atomic_load_explicit(&t->slot[i].im, memory_order_relaxed) == im)
-			atomic_store_explicit(&t->slot[i].im, NULL, memory_order_release);
+			unique_remove(&t->slot[i]);
 }
 
 /* --- order ----------------------------------------------------------------------------------------- */

@@ -54,10 +54,13 @@ bool scope_find(const struct image *im, struct sym_request *rq, struct sym_found
 /*
  * STB_GNU_UNIQUE: the one definition of this name in the space.  scope_unique_first replaces *found by it
  * where it is known (reader); scope_unique_enter makes *found the one if there is none, preferring libc's
- * images, and pins it.  NEEDS_LOCK; false: no memory.
+ * images; its image then stays for good (image.nunique).  NEEDS_LOCK; false: no memory.
+ * A load calls begin, and undo if it fails: what it entered is forgotten.
  */
 void scope_unique_first(struct space *sp, struct sym_request *rq, struct sym_found *found);
 bool scope_unique_enter(struct space *sp, struct sym_request *rq, struct sym_found *found);
+void scope_unique_begin(void);
+void scope_unique_undo(struct space *sp);
 void scope_unique_forget(struct space *sp, const struct image *im);
 
 /* Writers.  NEEDS_LOCK. */

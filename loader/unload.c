@@ -31,7 +31,7 @@ static enum image_state state_of(const struct image *im)
 static bool is_root(const struct image *im)
 {
 	/* Acquire: partner is the release after the destructor has run (atexit.c). */
-	return im->opens || im->pinned || state_of(im) == IMAGE_INITING ||
+	return im->opens || im->pinned || im->nunique || state_of(im) == IMAGE_INITING ||
 	       atomic_load_explicit(&im->tls_dtors, memory_order_acquire);
 }
 
