@@ -134,6 +134,25 @@ void host_modules(bool (*each)(const struct host_module *, void *), void *arg)
 	host_find_late();
 }
 
+/*
+ * glibc has, behind the public part: l_real (itself), l_ns (0), l_libname, which was allocated right behind
+ * the struct.  If it has not, the public part is what we know.
+ */
+size_t host_map_size(void)
+{
+	const struct {
+		struct link_map public;
+		const struct link_map *real;
+		uintptr_t ns, libname;
+	} *map = (const void *)host.main;
+	size_t size;
+
+	if (host.libc != HOST_GLIBC || map->real != host.main || map->ns != 0)
+		return sizeof *host.main;
+	size = map->libname - (uintptr_t)map;
+	return size > 256 && size < 8192 ? size : sizeof *host.main;
+}
+
 static int first(struct dl_phdr_info *info, size_t len, void *arg)
 {
 	uint64_t *generation = arg;

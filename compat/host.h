@@ -118,6 +118,9 @@ enum { HOST_NO_WALK = -4096 };
 int host_walk(int (*each)(struct dl_phdr_info *, size_t, void *), void *arg);
 void host_fork_child(void);
 
+/* The bytes of libc's link_map, its private part included, as far as that can be known.  Constant. */
+size_t host_map_size(void);
+
 /* Changes whenever libc loads or unloads something: adds in the high, subs in the low half.  UNLOCKED. */
 uint64_t host_generation(void);
 
@@ -207,6 +210,7 @@ bool host_thread_gone(int pid, int tid); /* has the kernel forgotten this thread
 uint64_t host_mask_signals(void);	 /* block all; returns the old mask */
 void host_unmask_signals(uint64_t old);
 bool host_membarrier(void); /* every running thread passes a full barrier; false: kernel has none */
+bool host_traced(void); /* does the kernel say that somebody debugs us? */
 bool host_poke(void *dst, const void *src, size_t len); /* a store that fails instead of faulting */
 /* Registers fork handlers with libc (may call its malloc).  UNLOCKED. */
 bool host_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void));

@@ -10,6 +10,7 @@
 #include <dlfcn.h>
 
 #include "../compat/host.h"
+#include "../loader/debugger.h"
 #include "../loader/find.h"
 #include "../loader/registry.h"
 #include "../loader/scope.h"
@@ -108,6 +109,7 @@ static int answer(struct image *im, int request, void *arg, struct diag *d)
 		*(long *)arg = im->space->id;
 		return 0;
 	case INFO_LINKMAP:
+		debugger_ready();
 		*(void **)arg = im->handle;
 		return 0;
 	case INFO_SERINFO:
@@ -140,7 +142,7 @@ static bool is_hosts(const struct image *im, int request)
 	return request == INFO_SERINFO || request == INFO_SERINFOSIZE || request == INFO_TLS_DATA;
 }
 
-static int ask_host(void *handle, int request, void *arg, struct diag *d)
+static int ask_host(struct link_map *handle, int request, void *arg, struct diag *d)
 {
 	int r = host.real.dlinfo(handle, request, arg);
 
@@ -171,7 +173,7 @@ int dlinfo(void *handle, int request, void *arg)
 		r = answer(im, request, arg, &d);
 	door_leave();
 	if (theirs)
-		r = ask_host(handle, request, arg, &d);
+		r = ask_host(im->host_map, request, arg, &d);
 	if (r < 0)
 		door_error(&d);
 	else

@@ -146,7 +146,9 @@ int iterate_find(void *pc, struct host_find_object *out)
 {
 	const struct find_entry *e;
 	struct image *im = NULL;
+	struct link_map *program = NULL; /* as everybody here knows it */
 	unsigned token;
+	int r;
 
 	/* Without the adoption, if libc can answer: this may be a signal handler. */
 	if (!host_boot() || (!host.real.find_object && !door_ready()))
@@ -155,6 +157,8 @@ int iterate_find(void *pc, struct host_find_object *out)
 	e = find_entry_at((uintptr_t)pc);
 	if (e) /* partner: find_hide */
 		im = atomic_load_explicit(&e->im, memory_order_acquire);
+	if (im && im->program)
+		program = im->handle;
 	if (im && im->host && host.real.find_object)
 		im = NULL;
 	if (im)
@@ -162,5 +166,8 @@ int iterate_find(void *pc, struct host_find_object *out)
 	epoch_leave(token);
 	if (im)
 		return 0;
-	return host.real.find_object ? host.real.find_object(pc, out) : -1;
+	r = host.real.find_object ? host.real.find_object(pc, out) : -1;
+	if (!r && program)
+		out->map = program;
+	return r;
 }

@@ -2,9 +2,9 @@
 /*
  * dlopen, dlmopen, dlclose.
  *
- * Opening is a transaction under the lock (load_link), then constructors without it, then RTLD_GLOBAL
- * becomes visible.  What only libc may load (its own family, libgcc_s) it loads without our lock, and the
- * transaction is tried again from the start.
+ * Opening is a transaction under the lock (load_link); without it a waiting debugger is told, and the
+ * constructors run; then RTLD_GLOBAL becomes visible.  What only libc may load (its own family, libgcc_s)
+ * it loads without our lock, and the transaction is tried again from the start.
  */
 #include <dlfcn.h>
 
@@ -12,6 +12,7 @@
 
 #include "../compat/host.h"
 #include "../loader/arena.h"
+#include "../loader/debugger.h"
 #include "../loader/epoch.h"
 #include "../loader/find.h"
 #include "../loader/init.h"
@@ -102,6 +103,7 @@ static void *open_file(struct load *ld, uintptr_t caller)
 	}
 	if (!ok)
 		return ld->not_loaded ? NULL : refuse(ld->diag);
+	debugger_tell();
 	init_run(ld->root);
 	if (ld->mode & RTLD_GLOBAL) {
 		door_enter();
@@ -116,6 +118,7 @@ static void *open_program(void)
 	struct image *program = registry.program;
 
 	door_enter();
+	debugger_ready();
 	program->opens++;
 	door_leave();
 	return program->handle;
@@ -228,6 +231,7 @@ DOOR int dlclose(void *handle)
 		again = unload_finish(&u);
 	}
 	door_leave();
+	debugger_tell();
 	if (!ok)
 		door_error(&d);
 	return ok ? 0 : -1;

@@ -12,6 +12,7 @@
 
 #include "../compat/host.h"
 #include "../include/dlrs.h"
+#include "../loader/debugger.h"
 #include "../loader/epoch.h"
 #include "../loader/exit.h"
 #include "../loader/init.h"
@@ -25,6 +26,15 @@
 DOOR const char *dlrs_version(void)
 {
 	return VERSION(DLRS_VERSION_MAJOR, DLRS_VERSION_MINOR, DLRS_VERSION_PATCH);
+}
+
+/* For libdlrs-notify.so only. */
+DOOR void dlrs_debugger_event(void);
+
+void dlrs_debugger_event(void)
+{
+	if (door_ready())
+		debugger_event();
 }
 
 /* The loader lock comes before the small lock of tls.c. */
@@ -44,6 +54,7 @@ static void in_child(void)
 {
 	host_fork_child();
 	epoch_fork_child();
+	debugger_fork_child();
 	init_fork_child();
 	tls_fork_child();
 	lock_fork_child();

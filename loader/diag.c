@@ -85,7 +85,8 @@ static const struct {
 	{"find", TRACE_FIND},	{"map", TRACE_MAP},   {"reloc", TRACE_RELOC},
 	{"bind", TRACE_BIND},	{"init", TRACE_INIT}, {"tls", TRACE_TLS},
 	{"close", TRACE_CLOSE}, {"host", TRACE_HOST}, {"statistics", TRACE_STATISTICS},
-	{"all", ~0u},
+	{"gdb", TRACE_GDB},	{"nogdb", TRACE_NO_GDB},
+	{"all", ~0u & ~(TRACE_GDB | TRACE_NO_GDB)},
 };
 
 enum { NCHANNELS = sizeof(channels) / sizeof(channels[0]) };
@@ -120,9 +121,8 @@ void diag_trace_start(const char *list, const char *output_prefix)
 		list += len + (list[len] != '\0');
 	}
 	if (unknown)
-		diag_print("DLRS_DEBUG: no channel is called '%.*s'; there are find map reloc bind "
-			   "init "
-			   "tls close host statistics all",
+		diag_print("DLRS_DEBUG: no channel is called '%.*s'; there are find map reloc bind init "
+			   "tls close host statistics gdb nogdb all",
 			   (int)unknown_len, unknown);
 }
 

@@ -49,6 +49,8 @@ enum trace {
 	TRACE_CLOSE = 64,
 	TRACE_HOST = 128,
 	TRACE_STATISTICS = 256,
+	TRACE_GDB = 512,     /* and debuggers are told of every change, seen or not */
+	TRACE_NO_GDB = 1024, /* no trace: debuggers are not shown anything */
 };
 
 extern unsigned diag_channels; /* constant after boot */

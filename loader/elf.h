@@ -17,6 +17,7 @@ typedef ElfW(Ehdr) elf_ehdr;
 typedef ElfW(Phdr) elf_phdr;
 typedef ElfW(Dyn) elf_dyn;
 typedef ElfW(Sym) elf_sym;
+typedef ElfW(Shdr) elf_shdr;
 typedef ElfW(Rel) elf_rel;
 typedef ElfW(Rela) elf_rela;
 typedef ElfW(Verdef) elf_verdef;

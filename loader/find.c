@@ -200,11 +200,11 @@ void find_unreserve(void)
 	spare = NULL;
 }
 
-static void enter(struct snapshot *s, struct image *im)
+static void enter(struct snapshot *s, const void *handle, struct image *im)
 {
-	struct slot *slot = slot_of(s, im->handle);
+	struct slot *slot = slot_of(s, handle);
 
-	slot->handle = im->handle;
+	slot->handle = handle;
 	atomic_store_explicit(&slot->im, im, memory_order_relaxed);
 }
 
@@ -251,7 +251,9 @@ static void fill(struct snapshot *s, unsigned n)
 		atomic_store_explicit(&e->im, im, memory_order_relaxed);
 		/* relaxed: written under the lock; see find_hide_handle */
 		if (atomic_load_explicit(&im->state, memory_order_relaxed) < IMAGE_FINI)
-			enter(s, im);
+			enter(s, im->handle, im);
+		if (im->program && im->host_map) /* libc's word for it is as good as ours */
+			enter(s, im->host_map, im);
 		if (!im->host)
 			atomic_store_explicit(&s->own[s->nown++], im, memory_order_relaxed);
 	}

@@ -34,6 +34,13 @@ enum image_state {
  */
 enum { IMAGE_LINK_TAIL = 2048 - sizeof(struct link_map) };
 
+enum image_shown { /* in the list that debuggers read: debugger.c */
+	SHOWN_NO,
+	SHOWN_SOON, /* committed; a debugger that waits is to be told with it */
+	SHOWN_YES,
+	SHOWN_NO_LONGER, /* destructors have run; the same */
+};
+
 enum tls_place {
 	TLS_NONE,
 	TLS_DYNAMIC, /* a block per thread on first use */
@@ -77,7 +84,8 @@ struct image {
 	bool program;	/* host, the executable */
 	bool libc_family; /* host, and its loader functions are replaced by ours */
 	bool is_private; /* CUSTOM_NOT_REGISTER */
-	void *handle;	/* what dlopen returns: &link, or libc's link_map */
+	void *handle;	/* what dlopen returns: &link, or libc's link_map, or a copy of that (program) */
+	struct link_map *host_map; /* host: libc's own */
 	struct image *prev, *next; /* in the space, load order */
 	unsigned long birth;	   /* ours: counts up, so that a walk finds its place again */
 	struct image *file_chain;  /* in registry.c's table of files */
@@ -128,6 +136,7 @@ struct image {
 	struct thread *owner; /* who runs its constructors or destructors now */
 	bool fini_due;	  /* constructors ran: destructors owed */
 	bool hooked;	  /* host: exit.c lent it a destructor */
+	enum image_shown shown; /* ours: link.l_next and l_prev are debugger.c's, too */
 
 	/* Relocation. */
 	bool lazy;	    /* PLT slots may be bound at first call */

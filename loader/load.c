@@ -19,6 +19,7 @@
 
 #include "../compat/host.h"
 #include "arena.h"
+#include "debugger.h"
 #include "epoch.h"
 #include "find.h"
 #include "lazy.h"
@@ -281,6 +282,7 @@ static void commit(struct load *ld)
 	}
 	if (ld->nfresh)
 		find_publish();
+	debugger_add(ld->fresh, ld->nfresh);
 	for (unsigned i = 0; i < ld->search->n; i++)
 		if (ld->chains[i])
 			scope_chain_publish(ld->search->im[i], ld->chains[i]);

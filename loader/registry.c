@@ -160,9 +160,6 @@ void registry_add(struct image *im)
 	enter_file(im);
 	if (im->host)
 		return;
-	im->link.l_prev = im->prev ? im->prev->handle : NULL;
-	if (im->prev && !im->prev->host)
-		im->prev->link.l_next = &im->link;
 	/* Relaxed: read together with the snapshot, which is published after it with release. */
 	im->birth = 1 + atomic_fetch_add_explicit(&registry.adds, 1, memory_order_relaxed);
 }
@@ -178,10 +175,6 @@ void registry_remove(struct image *im)
 	registry.nimage--;
 	if (im->host)
 		return;
-	if (im->prev && !im->prev->host)
-		im->prev->link.l_next = im->link.l_next;
-	if (im->next && !im->next->host)
-		im->next->link.l_prev = im->link.l_prev;
 	atomic_fetch_add_explicit(&registry.subs, 1, memory_order_relaxed);
 }
 
@@ -306,11 +299,33 @@ static void adopt_tls(struct image *im, const struct host_module *mod)
 	im->tls.host_static = host_tpoff(mod, &im->tls.tpoff);
 }
 
+/*
+ * The program's link_map as we and debuggers see it: a copy of libc's, of full size, whose list has our
+ * images too (debugger.c); libc's own list begins with the original.  Another libdlrs in this process may
+ * have put one there already.
+ */
+static struct link_map *stand_in(struct link_map *map)
+{
+	struct link_map *first = host.debug->r_map, *copy;
+
+	if (map != host.main || !host.debug || diag_on(TRACE_NO_GDB))
+		return map;
+	if (first != map)
+		return first;
+	copy = arena_alloc(host_map_size());
+	if (!copy)
+		return map;
+	memcpy(copy, map, host_map_size());
+	copy->l_prev = NULL;
+	return copy;
+}
+
 /* The image we are ourselves, and the program, have a special place. */
 static bool adopt_special(struct image *im, struct diag *d)
 {
 	if (!registry.program) {
 		registry.program = im;
+		im->handle = stand_in(im->host_map);
 		im->program = true;
 		im->pinned = im->global = true;
 	}
@@ -328,7 +343,7 @@ static bool describe(struct image *im, const struct host_module *mod, struct dia
 	const char *soname;
 
 	im->host = true;
-	im->handle = mod->map;
+	im->handle = im->host_map = mod->map;
 	if (!map_adopt(&im->map, mod->map->l_addr, mod->ph, mod->phnum) ||
 	    !image_headers(im, mod->ph, mod->phnum, 0, d))
 		return false;
@@ -359,7 +374,7 @@ static bool booted;    /* the program's start-up images have all been adopted.  
 static struct image *known(const struct host_module *mod)
 {
 	for (struct image *im = registry.base.first; im; im = im->next)
-		if (im->handle == mod->map && im->host && im->map.bias == mod->map->l_addr &&
+		if (im->host_map == mod->map && im->map.bias == mod->map->l_addr &&
 		    text_eq(im->path, mod->map->l_name))
 			return im;
 	return NULL;

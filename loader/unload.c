@@ -12,6 +12,7 @@
 #include "unload.h"
 
 #include "arena.h"
+#include "debugger.h"
 #include "epoch.h"
 #include "find.h"
 #include "init.h"
@@ -189,6 +190,7 @@ void unload_fini(struct unload *u)
 {
 	for (unsigned i = 0; i < u->n; i++)
 		init_fini(u->im[i]);
+	debugger_closing(u->im, u->n);
 }
 
 /* --- finish ---------------------------------------------------------------------------------------- */
@@ -233,6 +235,7 @@ bool unload_finish(struct unload *u)
 	struct thread *self = tls_thread_known();
 	bool again = self && self->close_again;
 
+	debugger_remove(u->im, u->n);
 	for (unsigned i = 0; i < u->n; i++) {
 		struct image *im = u->im[i];
 

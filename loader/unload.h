@@ -25,7 +25,7 @@ bool unload_drop(struct image *im, struct diag *d);
  * calls dlclose: what it let go follows when that round is over).  NEEDS_LOCK.
  */
 bool unload_begin(struct unload *u);
-void unload_fini(struct unload *u); /* UNLOCKED */
+void unload_fini(struct unload *u); /* destructors; tells a waiting debugger.  UNLOCKED */
 /* True: a destructor let something else go, begin again.  NEEDS_LOCK. */
 bool unload_finish(struct unload *u);
 
