@@ -316,12 +316,12 @@ START_TEST(unique)
 	scope_unique_first(&space, &rq, &f);
 	ck_assert_msg(f.im == b, "an empty table changes nothing");
 	f = lookup(a, "A");
-	ck_assert(scope_unique_enter(&space, &rq, &f) && f.im == a && a->pinned && !b->pinned);
+	ck_assert(scope_unique_enter(&space, &rq, &f) && f.im == a && a->nunique && !b->nunique);
 	f = lookup(b, "A");
 	ck_assert(scope_unique_enter(&space, &rq, &f) && f.im == a && f.sym == lookup(a, "A").sym);
-	ck_assert_msg(!b->pinned, "only the first is pinned");
+	ck_assert_msg(!b->nunique, "only the first is pinned");
 	f = lookup(b, "D");
-	ck_assert(scope_unique_enter(&space, &other, &f) && f.im == b && b->pinned);
+	ck_assert(scope_unique_enter(&space, &other, &f) && f.im == b && b->nunique);
 	scope_unique_forget(&space, a);
 	f = lookup(b, "A");
 	ck_assert(scope_unique_enter(&space, &rq, &f) && f.im == b);
