@@ -170,8 +170,8 @@ static void ask(const struct family *f, const char *name)
 
 START_TEST(random_tables)
 {
-	for (int round = 0; round < kit_rounds(150); round++) {
-		unsigned n = kit_random(3) ? kit_random(40) : kit_random(1500), spread = 1 + kit_random(4);
+	for (int round = 0; round < kit_rounds(120); round++) {
+		unsigned n = kit_random(5) ? kit_random(40) : kit_random(600), spread = 1 + kit_random(4);
 		struct elfgen *e = random_table(n, spread);
 		struct family f = load_family(e);
 		const struct symtab *st = &f.im[BOTH]->st;
@@ -179,7 +179,7 @@ START_TEST(random_tables)
 
 		for (int i = 0; i < WAYS; i++)
 			ck_assert_uint_eq(hash_count(&f.im[i]->st), n + 1);
-		for (uint32_t i = 0; i <= n; i += 1 + n / 200)
+		for (uint32_t i = 0; i <= n; i += 1 + n / 100)
 			ask(&f, hash_name(st, &st->sym[i]));
 		for (int i = 0; i < 20; i++) {
 			random_name(name, spread + 1);
