@@ -119,7 +119,7 @@ static void load_libdl(void)
 {
 	void *(*open)(const char *, int) = (void *(*)(const char *, int))host_peek_symbol(
 		&host_found.libc, "__libc_dlopen_mode");
-	const int internal = 1 << 31; /* __RTLD_DLOPEN */
+	const int internal = (int)0x80000000u; /* __RTLD_DLOPEN */
 
 	if (!host.real.dlopen && open && open("libdl.so.2", RTLD_NOW | internal))
 		host_find_late();

@@ -26,14 +26,14 @@ static char here; /* an address in libdlrs: libc counts the destructor to us, wh
 /* The image of ours that dso lies in, with one more destructor pending; NULL: not ours. */
 static struct image *hold(const void *dso)
 {
-	unsigned token = epoch_enter();
+	unsigned token = epoch_enter(tls_reader());
 	struct image *im = find_address((uintptr_t)dso);
 
 	if (im && im->host)
 		im = NULL;
 	if (im) /* relaxed: the caller's code keeps the image; partner: the acquire in unload.c */
 		atomic_fetch_add_explicit(&im->tls_dtors, 1, memory_order_relaxed);
-	epoch_leave(token);
+	epoch_leave(tls_reader(), token);
 	return im;
 }
 

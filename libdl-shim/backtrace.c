@@ -14,6 +14,7 @@
 #include "../loader/epoch.h"
 #include "../loader/find.h"
 #include "../loader/text.h"
+#include "../loader/tls.h"
 
 DOOR char **backtrace_symbols(void *const *array, int size);
 DOOR void backtrace_symbols_fd(void *const *array, int size, int fd);
@@ -60,13 +61,13 @@ static size_t describe(const struct image *im, const void *addr, const struct fo
 /* One address in our form; 0: it is libc's to describe, unless libc cannot. */
 static size_t describe_any(const void *addr, const struct form *form, char *out)
 {
-	unsigned token = epoch_enter();
+	unsigned token = epoch_enter(tls_reader());
 	const struct image *im = ours(addr);
 	size_t len = 0;
 
 	if (im)
 		len = describe(im, addr, form, out);
-	epoch_leave(token);
+	epoch_leave(tls_reader(), token);
 	if (!len && !host.real.backtrace_symbols)
 		len = text_format(out, LINE, "[%p]", addr);
 	return len;
@@ -105,12 +106,12 @@ static char **merge(void *const *array, int size, char *const *theirs)
 
 static bool any_of_ours(void *const *array, int size)
 {
-	unsigned token = epoch_enter();
+	unsigned token = epoch_enter(tls_reader());
 	bool found = false;
 
 	for (int i = 0; i < size && !found; i++)
 		found = ours(array[i]) != NULL;
-	epoch_leave(token);
+	epoch_leave(tls_reader(), token);
 	return found;
 }
 

@@ -12,6 +12,7 @@
 
 #include "../compat/host.h"
 #include "../loader/epoch.h"
+#include "../loader/tls.h"
 #include "../loader/find.h"
 
 DOOR int dladdr(const void *addr, Dl_info *info);
@@ -45,7 +46,7 @@ int dladdr1(const void *addr, Dl_info *info, void **extra, int flags)
 
 	if (!door_ready())
 		return 0;
-	token = epoch_enter();
+	token = epoch_enter(tls_reader());
 	im = find_address((uintptr_t)addr);
 	if (im) {
 		sym = hash_nearest(&im->st, (uintptr_t)addr);
@@ -55,7 +56,7 @@ int dladdr1(const void *addr, Dl_info *info, void **extra, int flags)
 		else if (flags == RTLD_DL_LINKMAP)
 			*extra = im->handle;
 	}
-	epoch_leave(token);
+	epoch_leave(tls_reader(), token);
 	if (im)
 		return 1;
 	return host.real.dladdr1 ? host.real.dladdr1(addr, info, extra, flags) : 0;

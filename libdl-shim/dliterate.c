@@ -85,8 +85,7 @@ static int show(struct walk *w, struct image *im)
  */
 static int show_ours(struct walk *w)
 {
-	struct thread *t = tls_thread_known();
-	struct epoch_walks *own = t ? &t->walks : NULL;
+	struct epoch_reader *own = tls_reader();
 	unsigned token = epoch_walk(own);
 	unsigned long lost = own ? own->lost : 0, last = 0;
 	struct find_walk at;
@@ -153,7 +152,7 @@ int iterate_find(void *pc, struct host_find_object *out)
 	/* Without the adoption, if libc can answer: this may be a signal handler. */
 	if (!host_boot() || (!host.real.find_object && !door_ready()))
 		return -1;
-	token = epoch_enter();
+	token = epoch_enter(tls_reader());
 	e = find_entry_at((uintptr_t)pc);
 	if (e) /* partner: find_hide */
 		im = atomic_load_explicit(&e->im, memory_order_acquire);
@@ -163,7 +162,7 @@ int iterate_find(void *pc, struct host_find_object *out)
 		im = NULL;
 	if (im)
 		describe(e, im, out);
-	epoch_leave(token);
+	epoch_leave(tls_reader(), token);
 	if (im)
 		return 0;
 	r = host.real.find_object ? host.real.find_object(pc, out) : -1;

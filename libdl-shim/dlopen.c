@@ -13,7 +13,6 @@
 #include "../compat/host.h"
 #include "../loader/arena.h"
 #include "../loader/debugger.h"
-#include "../loader/epoch.h"
 #include "../loader/find.h"
 #include "../loader/init.h"
 #include "../loader/load.h"
@@ -201,29 +200,27 @@ DOOR void *dlmopen(Lmid_t id, const char *file, int mode)
 
 /* --- dlclose --------------------------------------------------------------------------------------- */
 
-static bool drop(void *handle, struct diag *d)
+static bool drop(void *handle, bool *last, struct diag *d)
 {
-	unsigned token = epoch_enter();
 	struct image *im = find_handle(handle);
 	bool gone = !im || atomic_load_explicit(&im->state, memory_order_relaxed) >= IMAGE_FINI;
 
-	epoch_leave(token);
 	if (gone)
 		return diag_set(d, DIAG_USAGE, "invalid handle: %p is not an open library", handle);
-	return unload_drop(im, d);
+	return unload_drop(im, last, d);
 }
 
 DOOR int dlclose(void *handle)
 {
 	struct diag d = {.kind = DIAG_NONE};
 	struct unload u;
-	bool ok, again = true;
+	bool ok, again = false;
 
 	if (!door_ready())
 		return -1;
 	door_no_error();
 	door_enter();
-	ok = drop(handle, &d);
+	ok = drop(handle, &again, &d);
 	while (ok && again && unload_begin(&u)) {
 		door_leave();
 		unload_fini(&u);

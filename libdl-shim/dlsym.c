@@ -133,14 +133,14 @@ static void *refuse(const struct question *q)
 
 static void *ask(struct question *q)
 {
-	unsigned token = epoch_enter();
+	unsigned token = epoch_enter(tls_reader());
 	void *p = NULL;
 	bool ok = find(q);
 
 	if (!ok && q->bad_handle) {
-		epoch_leave(token);
+		epoch_leave(tls_reader(), token);
 		door_sync();
-		token = epoch_enter();
+		token = epoch_enter(tls_reader());
 		ok = find(q);
 	}
 	/* What RTLD_DEFAULT found for a library of ours must stay as long as that library. */
@@ -150,7 +150,7 @@ static void *ask(struct question *q)
 		p = value(&q->found);
 	else
 		refuse(q);
-	epoch_leave(token);
+	epoch_leave(tls_reader(), token);
 	return p;
 }
 

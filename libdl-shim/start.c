@@ -53,7 +53,7 @@ static void in_parent(void)
 static void in_child(void)
 {
 	host_fork_child();
-	epoch_fork_child();
+	epoch_fork_child(tls_reader());
 	debugger_fork_child();
 	init_fork_child();
 	tls_fork_child();

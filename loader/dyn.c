@@ -113,7 +113,10 @@ static uintptr_t va_of(const struct parse *p, int i)
 	       m->bias;
 }
 
-/* The table of `len` bytes that tag `i` names; NULL and false where it leaves the image. */
+/*
+ * The table of `len` bytes that tag `i` names; NULL and false where it leaves the image.  All but version
+ * tables are made of words.
+ */
 static bool table(struct parse *p, int i, uintptr_t len, const void *out, const char *what)
 {
 	const void **at = (const void **)(uintptr_t)out;
@@ -122,7 +125,7 @@ static bool table(struct parse *p, int i, uintptr_t len, const void *out, const 
 	if (!p->raw.has[i])
 		return true;
 	*at = map_at(p->src->map, va_of(p, i), len);
-	if (*at && (uintptr_t)*at % sizeof(uint32_t) == 0)
+	if (*at && (uintptr_t)*at % (i == VERDEF || i == VERNEED ? 4 : sizeof(uintptr_t)) == 0)
 		return true;
 	*at = NULL;
 	return bad(p, what);
@@ -183,7 +186,7 @@ static bool gnu_hash(struct parse *p)
 	if (!head[0] || !head[2] || (head[2] & (head[2] - 1)) || head[3] >= 32)
 		return bad(p, "DT_GNU_HASH has an impossible header");
 	bloom = (uintptr_t)head[2] * sizeof(uintptr_t);
-	if (!map_has(m, va + 16, bloom, PROT_R) ||
+	if ((va + 16) % sizeof(uintptr_t) || !map_has(m, va + 16, bloom, PROT_R) ||
 	    !map_has(m, va + 16 + bloom, (uintptr_t)head[0] * 4, PROT_R))
 		return bad(p, "DT_GNU_HASH leaves the image");
 	chain = va + 16 + bloom + (uintptr_t)head[0] * 4;

@@ -24,11 +24,11 @@
 enum { STRIPE_BITS = 5, STRIPES = 1 << STRIPE_BITS };
 enum { SPINS = 100, YIELDS = 300, TIDY = 64 };
 
-/* A token: parity, stripe, and the number of forks before it was given out. */
-enum { TOKEN_STRIPE = 1, TOKEN_FORKS = 1 + STRIPE_BITS };
+/* A token: parity, whether it counts in a stripe, and the number of forks before it was given out. */
+enum { TOKEN_SHARED = 2, TOKEN_FORKS = 2 };
 
 struct stripe {
-	_Alignas(64) atomic_uint inside[2]; /* by parity; partner: the loads in drained() */
+	_Alignas(64) atomic_uint inside[2]; /* by parity; partner: the loads in drain() */
 };
 
 struct retired {
@@ -37,12 +37,13 @@ struct retired {
 };
 
 static struct stripe stripes[STRIPES];
-static atomic_uint parity;    /* written by epoch_quiet under the loader lock */
-static atomic_uint forks;     /* written in a forked child */
-static atomic_bool fences;    /* readers must make their own barrier */
-static struct retired *limbo; /* the loader lock's */
+static _Atomic(struct epoch_reader *) readers; /* partners: epoch_register's release, drained()'s acquire */
+static atomic_uint parity;		       /* written by quiet() under the loader lock */
+static atomic_uint forks;		       /* written in a forked child */
+static atomic_bool fences;		       /* readers must make their own barrier */
+static struct retired *limbo;		       /* the loader lock's */
 static unsigned nlimbo;
-static struct epoch_walks *ignored; /* the loader lock's */
+static struct epoch_reader *ignored; /* the loader lock's */
 
 /* atomic_thread_fence by its older name: GCC refuses the new one under the thread sanitizer. */
 static void fence(void)
@@ -58,73 +59,112 @@ static unsigned stripe_of_thread(void)
 	return page * 0x9e3779b1u >> (32 - STRIPE_BITS);
 }
 
-unsigned epoch_enter(void)
+void epoch_register(struct epoch_reader *own)
 {
-	unsigned side = atomic_load_explicit(&parity, memory_order_relaxed);
-	unsigned s = stripe_of_thread();
+	struct epoch_reader *first = atomic_load_explicit(&readers, memory_order_relaxed);
 
-	/* partner: the barrier in epoch_quiet, then drained() */
-	atomic_fetch_add_explicit(&stripes[s].inside[side], 1, memory_order_seq_cst);
-	if (atomic_load_explicit(&fences, memory_order_relaxed))
-		fence(); /* partner: the fence in barrier() */
-	return side | s << TOKEN_STRIPE |
+	if (own->registered)
+		return;
+	own->registered = true;
+	do
+		own->next = first;
+	while (!atomic_compare_exchange_weak_explicit(&readers, &first, own, memory_order_release,
+						      memory_order_relaxed));
+}
+
+static unsigned enter_shared(unsigned side)
+{
+	/* partner: the barrier in quiet(), then drain() */
+	atomic_fetch_add_explicit(&stripes[stripe_of_thread()].inside[side], 1, memory_order_seq_cst);
+	return side | TOKEN_SHARED |
 	       atomic_load_explicit(&forks, memory_order_relaxed) << TOKEN_FORKS;
 }
 
-void epoch_leave(unsigned token)
+/* Only its own thread writes the counter; a signal handler that comes between leaves it as it was. */
+static void count(atomic_uint *inside, unsigned by)
 {
-	unsigned s = token >> TOKEN_STRIPE & (STRIPES - 1);
+	unsigned n = atomic_load_explicit(inside, memory_order_relaxed);
 
-	/* A forked child began with nobody inside, whatever its parent's counts were. */
-	if (token >> TOKEN_FORKS !=
-	    (atomic_load_explicit(&forks, memory_order_relaxed) & UINT32_MAX >> TOKEN_FORKS))
-		return;
-	/* release; partner: the acquire load in drained() */
-	atomic_fetch_sub_explicit(&stripes[s].inside[token & 1], 1, memory_order_release);
+	/* release; partner: the acquire load in drain() */
+	atomic_store_explicit(inside, n + by, memory_order_release);
 }
 
-unsigned epoch_walk(struct epoch_walks *own)
+unsigned epoch_enter(struct epoch_reader *own)
 {
-	unsigned token = epoch_enter();
+	unsigned side = atomic_load_explicit(&parity, memory_order_relaxed), token = side;
 
 	if (own)
-		own->inside[token & 1]++;
+		count(&own->inside[side], 1);
+	else
+		token = enter_shared(side);
+	/* What follows is not read before the count is seen: the writer's membarrier is the other half. */
+	atomic_signal_fence(memory_order_seq_cst);
+	if (atomic_load_explicit(&fences, memory_order_relaxed))
+		fence(); /* partner: the fence in barrier() */
 	return token;
 }
 
-void epoch_walked(struct epoch_walks *own, unsigned token)
+void epoch_leave(struct epoch_reader *own, unsigned token)
 {
-	if (own)
-		own->inside[token & 1]--;
-	epoch_leave(token);
+	unsigned now = atomic_load_explicit(&forks, memory_order_relaxed);
+
+	if (!(token & TOKEN_SHARED)) {
+		count(&own->inside[token & 1], -1u);
+		return;
+	}
+	/* A forked child began with nobody in the stripes, whatever its parent's counts were. */
+	if (token >> TOKEN_FORKS == (now & UINT32_MAX >> TOKEN_FORKS))
+		/* release; partner: the acquire load in drain() */
+		atomic_fetch_sub_explicit(&stripes[stripe_of_thread()].inside[token & 1], 1,
+					  memory_order_release);
 }
 
-void epoch_ignore(struct epoch_walks *own)
+unsigned epoch_walk(struct epoch_reader *own)
+{
+	unsigned token = epoch_enter(own);
+
+	if (own)
+		own->walks[token & 1]++;
+	return token;
+}
+
+void epoch_walked(struct epoch_reader *own, unsigned token)
+{
+	if (own)
+		own->walks[token & 1]--;
+	epoch_leave(own, token);
+}
+
+void epoch_ignore(struct epoch_reader *own)
 {
 	ignored = own;
 }
 
-/* How many of those inside are this thread's own walks, which epoch_ignore named. */
-static unsigned own_walks(unsigned s, unsigned side)
+/* Waits until no more than `rest` are inside. */
+static bool drain(atomic_uint *inside, unsigned rest, unsigned yields)
 {
-	return ignored && s == stripe_of_thread() ? ignored->inside[side] : 0;
+	/* acquire; partners: count(), enter_shared(), epoch_leave() */
+	for (unsigned turn = 0; atomic_load_explicit(inside, memory_order_acquire) > rest; turn++) {
+		if (turn >= SPINS + yields)
+			return false;
+		if (turn < SPINS)
+			arch_pause();
+		else
+			host_yield();
+	}
+	return true;
 }
 
 static bool drained(unsigned side, unsigned yields)
 {
-	for (unsigned s = 0; s < STRIPES; s++) {
-		unsigned turn = 0, own = own_walks(s, side);
+	struct epoch_reader *r = atomic_load_explicit(&readers, memory_order_acquire);
 
-		/* acquire; partners: the increment in epoch_enter, the decrement in epoch_leave */
-		while (atomic_load_explicit(&stripes[s].inside[side], memory_order_acquire) > own) {
-			if (turn++ >= SPINS + yields)
-				return false;
-			if (turn < SPINS)
-				arch_pause();
-			else
-				host_yield();
-		}
-	}
+	for (; r; r = r->next)
+		if (!drain(&r->inside[side], r == ignored ? r->walks[side] : 0, yields))
+			return false;
+	for (unsigned s = 0; s < STRIPES; s++)
+		if (!drain(&stripes[s].inside[side], 0, yields))
+			return false;
 	return true;
 }
 
@@ -151,7 +191,7 @@ static bool quiet(unsigned yields)
 		if (!drained(side, yields))
 			return false;
 	}
-	if (ignored && ignored->inside[0] + ignored->inside[1])
+	if (ignored && ignored->walks[0] + ignored->walks[1])
 		ignored->lost++;
 	return true;
 }
@@ -159,18 +199,6 @@ static bool quiet(unsigned yields)
 bool epoch_quiet(void)
 {
 	return quiet(YIELDS);
-}
-
-static void free_limbo(void)
-{
-	while (limbo) {
-		struct retired *r = limbo;
-
-		limbo = r->next;
-		nlimbo--;
-		arena_free(r->p);
-		arena_free(r);
-	}
 }
 
 void epoch_retire(void *p)
@@ -190,10 +218,19 @@ void epoch_retire(void *p)
 	nlimbo++;
 }
 
-void epoch_collect(void)
+bool epoch_collect(void)
 {
-	if (limbo && quiet(0))
-		free_limbo();
+	if (!quiet(YIELDS))
+		return false;
+	while (limbo) {
+		struct retired *r = limbo;
+
+		limbo = r->next;
+		arena_free(r->p);
+		arena_free(r);
+	}
+	nlimbo = 0;
+	return true;
 }
 
 void epoch_tidy(void)
@@ -202,9 +239,14 @@ void epoch_tidy(void)
 		epoch_collect();
 }
 
-void epoch_fork_child(void)
+void epoch_fork_child(struct epoch_reader *own)
 {
+	struct epoch_reader *r = atomic_load_explicit(&readers, memory_order_relaxed);
+
 	atomic_fetch_add_explicit(&forks, 1, memory_order_relaxed);
+	for (; r; r = r->next)
+		for (int side = 0; side < 2 && r != own; side++)
+			atomic_store_explicit(&r->inside[side], 0, memory_order_relaxed);
 	for (unsigned s = 0; s < STRIPES; s++)
 		for (int side = 0; side < 2; side++)
 			atomic_store_explicit(&stripes[s].inside[side], 0, memory_order_relaxed);

@@ -14,6 +14,7 @@
 #include "find.h"
 #include "resolve.h"
 #include "text.h"
+#include "tls.h"
 
 #if ARCH_RELA
 typedef elf_rela entry;
@@ -102,11 +103,11 @@ uintptr_t lazy_bind(void *map, uintptr_t index)
 		die(&d);
 	}
 	do {
-		token = epoch_enter();
+		token = epoch_enter(tls_reader());
 		if (!resolve_symbol(im, ELF_R_SYM(r->r_info), true, &found, &d))
 			die(&d);
 		ok = resolve_keep(im, found.im);
-		epoch_leave(token);
+		epoch_leave(tls_reader(), token);
 	} while (!ok);
 	target = found.im ? resolve_address(&found) : 0;
 	slot = (uintptr_t *)(im->map.bias + r->r_offset);

@@ -161,14 +161,17 @@ void lock_sleep(struct lock_event *event)
 	uint32_t serial = event->serial;
 	unsigned depth = lock.depth;
 
+	event->waiting++;
 	release();
 	host_wait(&event->serial, serial);
 	lock_enter();
 	lock.depth = depth;
+	event->waiting--;
 }
 
 void lock_wake_all(struct lock_event *event)
 {
 	event->serial++;
-	host_wake(&event->serial, INT_MAX);
+	if (event->waiting)
+		host_wake(&event->serial, INT_MAX);
 }

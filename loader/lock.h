@@ -31,7 +31,8 @@ void lock_fork_child(void);
  * same depth.
  */
 struct lock_event {
-	uint32_t serial; /* partner: lock_wake_all stores, lock_sleep reads under the lock */
+	uint32_t serial;  /* partner: lock_wake_all stores, lock_sleep reads under the lock */
+	unsigned waiting; /* the lock's: so many sleep, or are about to */
 };
 void lock_sleep(struct lock_event *);
 void lock_wake_all(struct lock_event *);

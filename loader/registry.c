@@ -115,15 +115,20 @@ static void learn_host_files(void)
 {
 	struct host_stat st;
 
+	bool all = true;
+
 	for (struct image *im = registry.base.first; im && !host_files_known; im = im->next) {
-		if (!im->host || im->ino || !text_chr(im->path, '/') ||
-		    host_fs->statpath(im->path, &st) < 0)
+		if (!im->host || im->ino || !text_chr(im->path, '/'))
 			continue;
+		if (host_fs->statpath(im->path, &st) < 0) {
+			all = false;
+			continue;
+		}
 		im->dev = st.dev;
 		im->ino = st.ino;
 		enter_file(im);
 	}
-	host_files_known = true;
+	host_files_known = all;
 }
 
 struct image *registry_by_file(struct space *sp, uint64_t dev, uint64_t ino)

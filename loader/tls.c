@@ -36,7 +36,7 @@
 enum { UNIT = 8, UNITS = TLS_RESERVE / UNIT, WORD = 64 };
 enum { LARGEST = 1 << 30 }; /* an offset has to fit a descriptor's 32 bits */
 
-extern const elf_ehdr __ehdr_start __attribute__((visibility("hidden")));
+extern const char __ehdr_start[] __attribute__((visibility("hidden")));
 
 static struct {
 	struct tls_own *template; /* what libc copies into a new thread */
@@ -52,10 +52,10 @@ static struct {
 /* The pages of our RELRO are known from our own program headers. */
 static uintptr_t relro_end(uintptr_t bias)
 {
-	const char *eh = (const char *)&__ehdr_start;
-	const elf_phdr *ph = (const elf_phdr *)(eh + __ehdr_start.e_phoff);
+	const elf_ehdr *eh = (const elf_ehdr *)__ehdr_start;
+	const elf_phdr *ph = (const elf_phdr *)(__ehdr_start + eh->e_phoff);
 
-	for (unsigned i = 0; i < __ehdr_start.e_phnum; i++)
+	for (unsigned i = 0; i < eh->e_phnum; i++)
 		if (ph[i].p_type == PT_GNU_RELRO)
 			return (bias + ph[i].p_vaddr + ph[i].p_memsz) & -(uintptr_t)host.page;
 	return 0;

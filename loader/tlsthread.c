@@ -196,7 +196,9 @@ static void recycle(struct list *list, struct thread *th)
 	if (list == &alive)
 		nalive--;
 	tlspool_strip(th->row);
-	*th = (struct thread){.row = th->row, .error = th->error};
+	*th = (struct thread){.row = th->row, .error = th->error, .reader = th->reader};
+	for (int side = 0; side < 2; side++) /* should it have died while it read */
+		atomic_store_explicit(&th->reader.inside[side], 0, memory_order_relaxed);
 	append(&spare, th);
 }
 
@@ -279,6 +281,7 @@ static struct thread *enrol(void)
 	th->live = true;
 	append(&alive, th);
 	nalive++;
+	epoch_register(&th->reader);
 	tls_own.root.dtv = tlspool_dtv(th->row);
 	/* A signal handler that sees self must see dtv; partner: tlspool_quick, same thread */
 	atomic_signal_fence(memory_order_release);

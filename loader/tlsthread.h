@@ -23,7 +23,7 @@ struct thread {
 	uint32_t waits_since; /* init.c: the event's serial then */
 	char *error;	     /* dlerror: arena text, or NULL; the record's next thread frees it */
 	bool error_new;	     /* not yet returned by dlerror */
-	struct epoch_walks walks; /* dl_iterate_phdr callbacks that it is in */
+	struct epoch_reader reader; /* what it reads without a lock just now */
 	bool closing, close_again; /* unload.c: it runs destructors; one of them called dlclose */
 	struct tls_dtor *dtors; /* of a libc that keeps no such list: newest first */
 };
@@ -59,6 +59,14 @@ struct thread *tls_thread(void);
 static inline struct thread *tls_thread_known(void)
 {
 	return tls_own.root.self;
+}
+
+/* For epoch_enter: the calling thread's counters, NULL when it has no record. */
+static inline struct epoch_reader *tls_reader(void)
+{
+	struct thread *th = tls_thread_known();
+
+	return th ? &th->reader : NULL;
 }
 
 /* --- threads (pthread_create, thrd_create) --------------------------------------------------------- */

@@ -146,8 +146,9 @@ static void cut_callers(void)
 				im->caller = NULL;
 }
 
-bool unload_drop(struct image *im, struct diag *d)
+bool unload_drop(struct image *im, bool *last, struct diag *d)
 {
+	*last = !im->host && im->opens == 1;
 	if (!im->opens)
 		return diag_set(d, DIAG_USAGE, "%s: shared object not open", image_label(im));
 	im->opens--;
@@ -209,7 +210,7 @@ static void clear_limbo(void)
 {
 	struct image *im, *next;
 
-	if (!limbo || !epoch_quiet())
+	if (!epoch_collect())
 		return;
 	for (im = limbo; im; im = next) {
 		next = im->next;
@@ -250,9 +251,8 @@ bool unload_finish(struct unload *u)
 	}
 	arena_free(u->im);
 	close_spaces();
-	epoch_ignore(self ? &self->walks : NULL);
+	epoch_ignore(tls_reader());
 	clear_limbo();
-	epoch_collect();
 	epoch_ignore(NULL);
 	if (self)
 		self->closing = self->close_again = false;

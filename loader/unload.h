@@ -17,8 +17,8 @@ struct unload {
 	unsigned n;
 };
 
-/* Drops one open of im.  NEEDS_LOCK. */
-bool unload_drop(struct image *im, struct diag *d);
+/* Drops one open of im.  *last: nobody has it open any more, begin.  NEEDS_LOCK. */
+bool unload_drop(struct image *im, bool *last, struct diag *d);
 
 /*
  * Plans what goes, if anything does and this thread is not in the middle of it already (a destructor that

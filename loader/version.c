@@ -25,7 +25,7 @@ static const void *follow(const struct map *m, const void *at, uintptr_t step, u
 {
 	uintptr_t va = (uintptr_t)at + step - m->bias;
 
-	return va % sizeof(uint16_t) ? NULL : map_at(m, va, len);
+	return va % sizeof(uint32_t) ? NULL : map_at(m, va, len);
 }
 
 static const char *name_at(const struct symtab *st, uintptr_t off)

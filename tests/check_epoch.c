@@ -18,6 +18,15 @@
 #include "loader/arena.h"
 #include "loader/epoch.h"
 
+static _Thread_local struct epoch_reader *own; /* NULL: a thread that nobody knows */
+
+static void be_known(void)
+{
+	own = calloc(1, sizeof(*own));
+	epoch_register(own);
+	epoch_register(own); /* once is enough */
+}
+
 /* The first call may only find out that the kernel has no membarrier. */
 static bool quiet(void)
 {
@@ -35,14 +44,37 @@ START_TEST(a_reader_inside)
 {
 	unsigned a, b;
 
-	a = epoch_enter();
+	if (_i)
+		be_known();
+	a = epoch_enter(own);
 	ck_assert(!quiet());
-	b = epoch_enter(); /* nested, perhaps of another parity */
+	b = epoch_enter(own); /* nested, perhaps of another parity */
 	ck_assert(!quiet());
-	epoch_leave(a);
+	epoch_leave(own, a);
 	ck_assert(!quiet());
 	ck_assert(!quiet());
-	epoch_leave(b);
+	epoch_leave(own, b);
+	ck_assert(quiet());
+}
+END_TEST
+
+START_TEST(own_walks_are_not_waited_for)
+{
+	unsigned a, b;
+
+	be_known();
+	a = epoch_walk(own);
+	ck_assert(!quiet());
+	epoch_ignore(own);
+	ck_assert(quiet());
+	ck_assert_uint_gt(own->lost, 0);
+	b = epoch_enter(own); /* but what is no walk is */
+	ck_assert(!quiet());
+	epoch_leave(own, b);
+	ck_assert(quiet());
+	epoch_ignore(NULL);
+	ck_assert(!quiet());
+	epoch_walked(own, a);
 	ck_assert(quiet());
 }
 END_TEST
@@ -58,12 +90,12 @@ START_TEST(retired_blocks)
 	epoch_retire(arena_alloc(100));
 	epoch_collect();
 	ck_assert_uint_eq(arena_used(), used);
-	t = epoch_enter();
+	t = epoch_enter(own);
 	for (int i = 0; i < 10; i++)
 		epoch_retire(arena_alloc(100));
 	epoch_collect();
 	ck_assert_uint_ge(arena_used(), used + 1000);
-	epoch_leave(t);
+	epoch_leave(own, t);
 	epoch_collect();
 	ck_assert_uint_eq(arena_used(), used);
 }
@@ -82,17 +114,19 @@ static atomic_uint reads;
 
 static void look(void)
 {
-	unsigned token = epoch_enter();
+	unsigned token = epoch_enter(own);
 	struct node *n = atomic_load_explicit(&shared, memory_order_acquire);
 
 	for (int i = 0; i < 20; i++)
 		if (atomic_load_explicit(&n->alive, memory_order_relaxed) != 1)
 			abort();
-	epoch_leave(token);
+	epoch_leave(own, token);
 }
 
 static void *read_all_day(void *arg)
 {
+	if (arg)
+		be_known();
 	while (!atomic_load(&stop)) {
 		look();
 		atomic_fetch_add(&reads, 1);
@@ -119,7 +153,7 @@ START_TEST(readers_and_a_writer)
 	atomic_store(&shared, &nodes[0]);
 	signal(SIGUSR1, on_signal);
 	for (int i = 0; i < READERS; i++)
-		pthread_create(&t[i], NULL, read_all_day, NULL);
+		pthread_create(&t[i], NULL, read_all_day, i ? nodes : NULL);
 	for (unsigned i = 1; i < NODES; i++) {
 		atomic_store(&nodes[i].alive, 1);
 		atomic_store_explicit(&shared, &nodes[i], memory_order_release);
@@ -147,28 +181,27 @@ START_TEST(forked_child)
 	int status;
 	pid_t pid;
 
-	token = epoch_enter(); /* stands for a thread that does not exist in the child */
+	token = epoch_enter(own); /* stands for a thread that does not exist in the child */
 	pid = fork();
 	if (!pid) {
 		unsigned mine;
 
-		epoch_fork_child();
+		epoch_fork_child(NULL);
 		if (!quiet())
 			_exit(1);
-		epoch_leave(
-			token); /* or it was this thread: its count is gone, and may not be missed */
+		epoch_leave(own, token); /* or it was this thread: its count is gone, and may not be missed */
 		if (!quiet())
 			_exit(2);
-		mine = epoch_enter();
+		mine = epoch_enter(own);
 		if (quiet())
 			_exit(3);
-		epoch_leave(mine);
+		epoch_leave(own, mine);
 		_exit(quiet() ? 0 : 4);
 	}
 	waitpid(pid, &status, 0);
 	ck_assert_int_eq(status, 0);
 	ck_assert(!quiet());
-	epoch_leave(token);
+	epoch_leave(own, token);
 	ck_assert(quiet());
 }
 END_TEST
@@ -177,7 +210,8 @@ static void add(TCase *tc)
 {
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, nobody_inside);
-	tcase_add_test(tc, a_reader_inside);
+	tcase_add_loop_test(tc, a_reader_inside, 0, 2);
+	tcase_add_test(tc, own_walks_are_not_waited_for);
 	tcase_add_test(tc, retired_blocks);
 	tcase_add_test(tc, readers_and_a_writer);
 	tcase_add_test(tc, forked_child);

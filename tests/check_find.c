@@ -99,7 +99,7 @@ static void same_walk(void)
 
 static void same_everywhere(void)
 {
-	unsigned token = epoch_enter();
+	unsigned token = epoch_enter(NULL);
 
 	for (unsigned i = 0; i < IMAGES; i++) {
 		ck_assert_ptr_eq(find_handle(&images[i].link), present[i] ? &images[i] : NULL);
@@ -113,7 +113,7 @@ static void same_everywhere(void)
 	same(0);
 	same(UINTPTR_MAX);
 	same_walk();
-	epoch_leave(token);
+	epoch_leave(NULL, token);
 }
 
 START_TEST(empty)
@@ -216,7 +216,7 @@ static void *read_all_day(void *arg)
 	unsigned i = 0;
 
 	while (!atomic_load(&stop)) {
-		unsigned token = epoch_enter();
+		unsigned token = epoch_enter(NULL);
 		uintptr_t addr = slot(i = (i + 7) % IMAGES) + SLOT / 4;
 		struct image *im = find_address(addr);
 		struct find_walk w;
@@ -230,7 +230,7 @@ static void *read_all_day(void *arg)
 		while ((im = find_walk_next(&w)))
 			if (im->host)
 				abort();
-		epoch_leave(token);
+		epoch_leave(NULL, token);
 	}
 	return arg;
 }

@@ -83,11 +83,11 @@ void close_lib(struct image *im)
 {
 	struct diag d = {0};
 	struct unload u;
-	bool some;
+	bool last, some;
 
 	lock_enter();
-	ck_assert_msg(unload_drop(im, &d), "%s", d.text);
-	some = unload_begin(&u);
+	ck_assert_msg(unload_drop(im, &last, &d), "%s", d.text);
+	some = last && unload_begin(&u);
 	lock_leave();
 	if (!some)
 		return;
