@@ -16,6 +16,7 @@
 #include "../loader/find.h"
 #include "../loader/init.h"
 #include "../loader/load.h"
+#include "../loader/adopt.h"
 #include "../loader/registry.h"
 #include "../loader/unload.h"
 
@@ -64,7 +65,7 @@ static void serve(struct load *ld)
 	} else {
 		host_pin(ld->want_name);
 	}
-	registry_sync();
+	adopt_sync();
 	door_enter();
 	im = map ? find_handle(map) : registry_by_name(&registry.base, ld->want_name);
 	if (im && im->host)

@@ -14,6 +14,7 @@
 #include "../loader/arena.h"
 #include "../loader/find.h"
 #include "../loader/lock.h"
+#include "../loader/adopt.h"
 #include "../loader/registry.h"
 #include "../loader/tls.h"
 
@@ -27,7 +28,7 @@ static bool boot(void)
 	if (!atomic_exchange_explicit(&traced, true, memory_order_relaxed))
 		diag_trace_start(host_getenv("DLRS_DEBUG"), host_getenv("DLRS_DEBUG_OUTPUT"));
 	find_start(&registry.base, &registry.adds, &registry.subs);
-	if (!registry_sync())
+	if (!adopt_sync())
 		return false;
 	atomic_store_explicit(&ready, true, memory_order_release); /* partner: door_ready */
 	return true;
@@ -44,7 +45,7 @@ bool door_sync(void)
 	/* acquire; partner: the release in boot */
 	if (!atomic_load_explicit(&ready, memory_order_acquire))
 		return boot();
-	registry_sync(); /* without memory for what is new, what is old still works */
+	adopt_sync(); /* without memory for what is new, what is old still works */
 	return true;
 }
 

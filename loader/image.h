@@ -90,7 +90,7 @@ struct image {
 	unsigned long birth;	   /* ours: counts up, so that a walk finds its place again */
 	struct image *file_chain;  /* in registry.c's table of files */
 	struct image_name *names;
-	uint64_t seen;	/* host: the last walk over libc's list that met it (registry_sync) */
+	uint64_t seen;	/* host: the last walk over libc's list that met it (adopt_sync) */
 	char *origin;	/* the directory when path is relative: of the moment it was opened */
 	struct image *caller; /* whose RPATH chain it came from (l_loader); a borrowed pointer, load only */
 

@@ -22,12 +22,6 @@ struct registry {
 };
 extern struct registry registry;
 
-/*
- * Brings the registry up to date with what libc loaded meanwhile.  The first call adopts everything.
- * UNLOCKED: takes the lock itself, under libc's.  False: no memory at the first call.
- */
-bool registry_sync(void);
-
 /* By a name that was asked for or is its soname; by file.  NULL: not loaded there. */
 struct image *registry_by_name(struct space *sp, const char *name);
 struct image *registry_by_file(struct space *sp, uint64_t dev, uint64_t ino);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "loader/find.h"
+#include "loader/adopt.h"
 #include "loader/lock.h"
 #include "loader/unload.h"
 
@@ -52,7 +53,7 @@ void opener_start(void)
 		return;
 	done = true;
 	find_start(&registry.base, &registry.adds, &registry.subs);
-	ck_assert(registry_sync());
+	ck_assert(adopt_sync());
 }
 
 bool open_load(struct load *ld, const char *path, int mode, struct diag *d)
