@@ -11,6 +11,8 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,12 +104,30 @@ void bench_region_end(unsigned ops)
 struct crew {
 	const struct parallel *p;
 	pthread_barrier_t start, end;
+	atomic_uint next; /* relaxed, no partner: hands out processors */
 };
+
+/* Two threads on one processor would not show what a lock costs. */
+static void take_processor(struct crew *c)
+{
+	unsigned mine = atomic_fetch_add_explicit(&c->next, 1, memory_order_relaxed);
+	cpu_set_t all, one;
+	int n = 0;
+
+	sched_getaffinity(0, sizeof all, &all);
+	mine %= (unsigned)CPU_COUNT(&all);
+	while (!CPU_ISSET(n, &all) || mine--)
+		n++;
+	CPU_ZERO(&one);
+	CPU_SET(n, &one);
+	sched_setaffinity(0, sizeof one, &one);
+}
 
 static void *work(void *arg)
 {
 	struct crew *c = arg;
 
+	take_processor(c);
 	for (unsigned i = 0; i < c->p->repeats; i++) {
 		pthread_barrier_wait(&c->start);
 		c->p->body(c->p->arg, c->p->n);
@@ -116,19 +136,37 @@ static void *work(void *arg)
 	return NULL;
 }
 
+unsigned bench_calibrate(void (*body)(void *, unsigned), void *arg, double ns)
+{
+	unsigned n = 1;
+	double t;
+
+	do {
+		n *= 4;
+		t = bench_now();
+		body(arg, n);
+		t = bench_now() - t;
+	} while (t < ns / 8);
+	return (unsigned)(n * ns / t) + 1;
+}
+
 /* The calling thread is one of them: with one thread there is no other. */
 void bench_parallel(const char *key, const struct parallel *p)
 {
 	struct crew c = {.p = p};
 	struct series s = {0};
 	pthread_t other[64];
+	cpu_set_t all;
 
+	sched_getaffinity(0, sizeof all, &all);
 	pthread_barrier_init(&c.start, NULL, p->threads);
 	pthread_barrier_init(&c.end, NULL, p->threads);
 	p->body(p->arg, p->n / 10 + 1);
 	for (unsigned i = 1; i < p->threads; i++)
 		if (pthread_create(&other[i], NULL, work, &c))
 			bench_die("thread", "cannot be created");
+	if (p->threads > 1)
+		take_processor(&c);
 	for (unsigned i = 0; i < p->repeats; i++) {
 		double t;
 
@@ -140,6 +178,7 @@ void bench_parallel(const char *key, const struct parallel *p)
 	}
 	for (unsigned i = 1; i < p->threads; i++)
 		pthread_join(other[i], NULL);
+	sched_setaffinity(0, sizeof all, &all);
 	bench_report_median(key, &s);
 	free(s.value);
 }
@@ -210,8 +249,11 @@ static const struct {
 	void (*run)(int n, char **arg);
 	int min; /* arguments */
 } cases[] = {
-	{"open", case_open, 3},	    {"first", case_first, 2}, {"again", case_again, 2},
-	{"memory", case_memory, 1}, {"sym", case_sym, 4},     {"count", case_count, 1},
+	{"open", case_open, 3},		  {"first", case_first, 2}, {"again", case_again, 2},
+	{"memory", case_memory, 1},	  {"sym", case_sym, 4},	    {"find", case_find, 2},
+	{"dladdr", case_dladdr, 2},	  {"throw", case_throw, 2}, {"tls", case_tls, 2},
+	{"tls-first", case_tls_first, 2}, {"lazy", case_lazy, 2},   {"spawn", case_spawn, 2},
+	{"thread", case_thread, 1},	  {"count", case_count, 1},
 };
 
 int main(int argc, char **argv)
@@ -219,7 +261,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; argc > 1 && i < sizeof cases / sizeof(*cases); i++) {
 		if (strcmp(argv[1], cases[i].name) || argc - 2 < cases[i].min)
 			continue;
-		if (cases[i].run != case_count)
+		if (cases[i].run != case_count && cases[i].run != case_spawn)
 			choose_loader();
 		cases[i].run(argc - 2, argv + 2);
 		return 0;

@@ -56,6 +56,8 @@ struct parallel {
 	unsigned threads, n, repeats;
 };
 void bench_parallel(const char *key, const struct parallel *p);
+/* How many calls take about so many nanoseconds. */
+unsigned bench_calibrate(void (*body)(void *arg, unsigned n), void *arg, double ns);
 
 /* Opening or finding that must not fail: they end the process with the loader's message. */
 void *bench_open(const char *file, int mode);
@@ -75,6 +77,7 @@ void case_again(int n, char **arg);
 void case_memory(int n, char **arg);
 void case_sym(int n, char **arg);
 void case_find(int n, char **arg);
+void case_dladdr(int n, char **arg);
 void case_throw(int n, char **arg);
 void case_tls(int n, char **arg);
 void case_tls_first(int n, char **arg);

@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 
+SHAPE = "v1"  # another one when generated() makes something else: sets are not made again
 FUNCTIONS = 200
 NEEDED = 4
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -26,6 +27,12 @@ def run(*command):
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         raise SystemExit(f"bench: {' '.join(command)}:\n{done.stdout}")
+
+
+def accepts(flag):
+    """The compiler knows this flag."""
+    return not subprocess.run([*CC, flag, "-S", "-x", "c", "-o", os.devnull, os.devnull],
+                              capture_output=True).returncode
 
 
 def older(target, *sources):
@@ -56,10 +63,10 @@ class Tree:
         return os.path.join(self.files, name)
 
     def library(self, name, source, *flags):
-        """Compile one fixture. A source that is newer than the library, or this script, does it again."""
+        """Compile one fixture. A source that is newer than the library does it again."""
         source = os.path.join(HERE, "fixtures", source)
         target = self.path(name)
-        if older(target, source, os.path.join(HERE, "fixtures", "chain.map"), __file__):
+        if older(target, source, os.path.join(HERE, "fixtures", "chain.map")):
             cxx = source.endswith(".cc")
             base = [f for f in SHARED if not (cxx and f.startswith("-std"))]
             run(*(CXX if cxx else CC), *base, "-o", target + ".new", source, *flags)
@@ -75,7 +82,60 @@ class Tree:
         self.library("libchain1.so", "chain.c", "-DLINK=1", "-DLINK_BELOW=2", soname + "chain1.so", ORIGIN,
                      "-L" + self.files, "-lchain2")
         self.library("libleaf.so", "chain.c", "-DLINK=0", soname + "leaf.so")
-        self.library("libplain.so", "plain.c", "-nostdlib", soname + "plain.so")
+
+    def free(self):
+        """The same without libc: one image, and a chain of three."""
+        self.library("libplain.so", "plain.c", "-nostdlib", "-Wl,-soname,libplain.so")
+        for link in (3, 2, 1):
+            below = [f"-DLINK_BELOW={link + 1}", "-L" + self.files, f"-lfree{link + 1}"] if link < 3 else []
+            self.library(f"libfree{link}.so", "chain.c", "-nostdlib", "-DFREE", f"-DLINK={link}", ORIGIN,
+                         f"-Wl,-soname,libfree{link}.so", *below)
+
+    def tls(self):
+        """One library for each model; returns their names by model."""
+        models = {"gd": ["-ftls-model=global-dynamic"], "ie": ["-ftls-model=initial-exec"]}
+        if accepts("-mtls-dialect=gnu2"):
+            models["desc"] = ["-mtls-dialect=gnu2"]
+            models["desc-large"] = ["-mtls-dialect=gnu2", "-DPAD=4096"]
+        return {m: os.path.basename(self.library(f"libtls-{m}.so", "tls.c", *flags))
+                for m, flags in models.items()}
+
+    def tls_many(self, n):
+        """n libraries with thread-local data, one file each."""
+        self.tls()
+        directory = self.path("tls-many")
+        os.makedirs(directory, exist_ok=True)
+        for i in range(n):
+            target = os.path.join(directory, f"libtls{i:02d}.so")
+            if older(target, self.path("libtls-gd.so")):
+                shutil.copyfile(self.path("libtls-gd.so"), target)
+        return "tls-many"
+
+    def lazy(self):
+        self.library("libprovider.so", "lazy.c", "-DPROVIDER", "-Wl,-soname,libprovider.so")
+        self.library("libcaller.so", "lazy.c", "-Wl,-z,lazy", ORIGIN, "-L" + self.files, "-lprovider")
+
+    def thrower(self):
+        self.library("libthrower.so", "thrower.cc")
+
+    def empty(self):
+        return self.library("libempty.so", "empty.c")
+
+
+# ---- the peers ---------------------------------------------------------------------------------
+
+def peers(build):
+    """(the library of wrappers, None), or (None, why there is none)."""
+    if not shutil.which("cargo"):
+        return None, "cargo is not here (rustup.rs), so the Rust peers are not measured"
+    target = os.path.join(build, "peers")
+    done = subprocess.run(["cargo", "build", "--release", "--locked", "--quiet", "--manifest-path",
+                           os.path.join(HERE, "peers", "Cargo.toml"), "--target-dir", target],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        why = [t for t in done.stdout.splitlines() if t.strip()] or ["no message"]
+        return None, f"cargo could not build the Rust peers: {why[0]}"
+    return os.path.join(target, "release", "libpeers.so"), None
 
 
 # ---- the generated sets ------------------------------------------------------------------------
@@ -94,7 +154,10 @@ def template(directory):
             f.write(f"int REF_{n}(int);\nint DEF_{n}(int x)\n{{\n\treturn REF_{n}(x) + {n};\n}}\n")
     run(*CC, "-std=gnu11", "-O1", "-fPIC", "-S", "-o", s, c)
     with open(s, encoding="ascii") as f:
-        return re.split(r"\b(DEF|REF)_(\d+)\b", f.read())
+        parts = re.split(r"\b(DEF|REF)_(\d+)\b", f.read())
+    os.remove(c)
+    os.remove(s)
+    return parts
 
 
 def assembly(parts, module, size, rng):
@@ -111,18 +174,23 @@ def assembly(parts, module, size, rng):
     return "".join(out)
 
 
+def generated_name(size):
+    return f"generated-{size}-{SHAPE}"
+
+
 def library_name(size, module):
     return f"libgenerated_{size}_with_a_long_name_{module:04d}.so"
 
 
 def generated(tree, size, say):
     """A set of libraries in which the root needs all and each needs some; returns the root's path."""
-    directory = tree.path(f"generated-{size}")
+    directory = tree.path(generated_name(size))
     root = os.path.join(directory, "libroot.so")
-    if not older(root, __file__):
+    if os.path.exists(root):
         return root
     say(f"generating {size} libraries of {FUNCTIONS} functions")
-    os.makedirs(directory, exist_ok=True)
+    shutil.rmtree(directory, ignore_errors=True)
+    os.makedirs(directory)
     parts = template(directory)
     stubs = os.path.join(directory, "stubs")
     os.makedirs(stubs, exist_ok=True)
