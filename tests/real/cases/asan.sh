@@ -88,7 +88,7 @@ run() {
 	sed -n 's/.*\(ERROR: [A-Za-z]*Sanitizer: [a-z -]*\).*/\1/p' err |
 		sed 's/ on unknown address.*//; s/ on address.*//'
 	grep -E '^ +#[0-9]+ .* in [a-z]+ .*(plug|main)\.c' err |
-		sed 's/0x[0-9a-f]*//; s,/[^ ]*/,,' | sort -u
+		sed 's/^ *#[0-9]* 0x[0-9a-f]* in //; s,/[^ ]*/,,' | sort -u
 	grep -o 'SUMMARY: .* leaked.*' err || :
 	[ "$status" = 0 ] || grep -E 'DEADLYSIGNAL|link order|come first' err || :
 }
