@@ -91,7 +91,7 @@ static bool find_in_handle(struct question *q, struct sym_request *rq)
 static bool find(struct question *q)
 {
 	struct version v = {.name = q->version, .hidden = true};
-	struct sym_request rq = sym_request(q->name, text_hash(q->name));
+	struct sym_request rq = sym_request(q->name);
 	bool ok;
 
 	rq.newest = true;

@@ -88,13 +88,14 @@ static bool version_fits(const struct symtab *st, uint32_t i, const struct sym_r
 	return false;
 }
 
-static bool matches(const struct symtab *st, uint32_t i, const struct sym_request *rq,
+static inline bool matches(const struct symtab *st, uint32_t i, const struct sym_request *rq,
 		    struct candidate *c)
 {
 	const elf_sym *s = &st->sym[i];
 
-	return defines(s, rq) && s->st_name < st->str_len &&
-	       text_eq(st->str + s->st_name, rq->name) && version_fits(st, i, rq, c);
+	return s->st_name < st->str_len && st->str_len - s->st_name > rq->len &&
+	       text_same(st->str + s->st_name, rq->name, rq->len + 1) && defines(s, rq) &&
+	       version_fits(st, i, rq, c);
 }
 
 static const elf_sym *leftover(const struct candidate *c)
@@ -104,12 +105,10 @@ static const elf_sym *leftover(const struct candidate *c)
 
 static const elf_sym *lookup_gnu(const struct symtab *st, const struct sym_request *rq)
 {
-	const unsigned bits = 8 * sizeof(uintptr_t);
-	uintptr_t word = st->bloom[rq->gnu / bits & st->bloom_mask];
 	struct candidate c = {0};
 	uint32_t i, k;
 
-	if (!(word >> rq->gnu % bits & word >> (rq->gnu >> st->bloom_shift) % bits & 1))
+	if (!hash_may(st, rq))
 		return NULL;
 	i = st->bucket[rq->gnu % st->nbucket];
 	if (i < st->symoffset || i == 0)

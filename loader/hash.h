@@ -9,6 +9,7 @@
 #define LOADER_HASH_H
 
 #include "elf.h"
+#include "text.h"
 
 /* A version definition or requirement by index: what DT_VERSYM's entries point at. */
 struct version {
@@ -40,7 +41,7 @@ struct symtab {
 
 struct sym_request {
 	const char *name;
-	uint32_t gnu;		     /* text_hash(name) */
+	uint32_t gnu, len;	     /* text_hash(name), text_len(name) */
 	uint32_t sysv;		     /* hash_sysv(name), valid when has_sysv */
 	bool has_sysv;
 	bool plt;		     /* JUMP_SLOT: an undefined symbol with a value does not count */
@@ -48,9 +49,24 @@ struct sym_request {
 	const struct version *version; /* NULL: none asked for */
 };
 
-static inline struct sym_request sym_request(const char *name, uint32_t gnu)
+static inline struct sym_request sym_request(const char *name)
 {
-	return (struct sym_request){.name = name, .gnu = gnu};
+	struct sym_request rq = {.name = name};
+
+	rq.gnu = text_hash_len(name, &rq.len);
+	return rq;
+}
+
+/* The Bloom filter's answer: false where hash_lookup would find nothing. */
+static inline bool hash_may(const struct symtab *st, const struct sym_request *rq)
+{
+	enum { BITS = 8 * sizeof(uintptr_t) };
+	uintptr_t word;
+
+	if (!st->gnu)
+		return st->nbucket;
+	word = st->bloom[rq->gnu / BITS & st->bloom_mask];
+	return word >> rq->gnu % BITS & word >> (rq->gnu >> st->bloom_shift) % BITS & 1;
 }
 
 uint32_t hash_sysv(const char *s);

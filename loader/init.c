@@ -32,7 +32,7 @@ static enum image_state state_of(const struct image *im)
 static char **environment(void)
 {
 	static char ***environ_at; /* written once, always the same value */
-	struct sym_request rq = sym_request("environ", text_hash("environ"));
+	struct sym_request rq = sym_request("environ");
 	struct sym_found found;
 
 	if (!environ_at) {

@@ -191,7 +191,7 @@ uintptr_t registry_next(const char *name)
 {
 	struct scope_list *list = atomic_load_explicit(&registry.base.global, memory_order_acquire);
 	unsigned n = list ? atomic_load_explicit(&list->n, memory_order_acquire) : 0, i = 0;
-	struct sym_request rq = sym_request(name, text_hash(name));
+	struct sym_request rq = sym_request(name);
 	const elf_sym *s;
 
 	rq.newest = true;

@@ -119,8 +119,7 @@ static bool symbol(struct job *j, uint32_t index, bool plt)
 	j->index = index;
 	j->plt = plt;
 	if (j->found.im && ELF_ST_BIND(j->found.sym->st_info) == STB_GNU_UNIQUE) {
-		rq = sym_request(hash_name(&j->found.im->st, j->found.sym), 0);
-		rq.gnu = text_hash(rq.name);
+		rq = sym_request(hash_name(&j->found.im->st, j->found.sym));
 		if (!scope_unique_enter(j->im->space, &rq, &j->found))
 			return diag_no_memory(j->d, j->im->path);
 	}

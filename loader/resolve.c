@@ -91,8 +91,7 @@ bool resolve_symbol(struct image *im, uint32_t index, bool plt, struct sym_found
 		*found = (struct sym_found){im, s};
 		return true;
 	}
-	rq = sym_request(hash_name(st, s), 0);
-	rq.gnu = text_hash(rq.name);
+	rq = sym_request(hash_name(st, s));
 	rq.plt = plt;
 	rq.version = version_of(st, index);
 	if (!scope_find(im, &rq, found))

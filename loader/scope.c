@@ -23,7 +23,9 @@ struct image *scope_self;
  */
 static void stand_in(struct sym_request *rq, struct sym_found *out)
 {
-	const elf_sym *ours = scope_self ? hash_lookup(&scope_self->st, rq) : NULL;
+	const elf_sym *ours = scope_self && hash_may(&scope_self->st, rq)
+				      ? hash_lookup(&scope_self->st, rq)
+				      : NULL;
 
 	if (ours)
 		*out = (struct sym_found){scope_self, ours};
@@ -56,7 +58,7 @@ bool scope_find_in(struct scope_list *list, unsigned from, struct sym_request *r
 	for (unsigned i = from ? from : n ? begin(list, rq, out) : 0; i < n; i++) {
 		struct image *im = list->im[i];
 
-		if (!out->sym)
+		if (!out->sym && hash_may(&im->st, rq))
 			out->sym = hash_lookup(&im->st, rq);
 		if (!out->sym)
 			continue;
@@ -124,8 +126,10 @@ void scope_expect(struct scope_list *list, size_t lookups)
 	unsigned n = atomic_load_explicit(&list->n, memory_order_relaxed);
 	unsigned plain = n - (old ? index_len(old) : 0);
 
-	if (plain < 4 || lookups * plain / 2 < 4 * index_cost(list->im, n))
+	list->lookups += lookups;
+	if (plain < 4 || list->lookups * plain / 2 < 4 * index_cost(list->im, n))
 		return;
+	list->lookups = 0;
 	new = index_new(list->im, n);
 	if (!new)
 		return;
@@ -159,6 +163,7 @@ bool scope_reserve(_Atomic(struct scope_list *) *list, unsigned extra)
 		memcpy(new->im, old->im, n * sizeof *new->im);
 	atomic_store_explicit(&new->n, n, memory_order_relaxed);
 	/* The index goes along: it covers the beginning, which is the same. */
+	new->lookups = old ? old->lookups : 0;
 	if (old)
 		atomic_store_explicit(&new->index,
 				      atomic_load_explicit(&old->index, memory_order_relaxed),

@@ -17,6 +17,7 @@ struct scope_list {
 	atomic_uint n;
 	unsigned cap;
 	_Atomic(struct index *) index; /* over the first so many; NULL: none */
+	size_t lookups;		       /* expected since the index was made.  NEEDS_LOCK */
 	struct image *im[];
 };
 

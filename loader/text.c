@@ -163,13 +163,24 @@ size_t text_copy(char *dst, size_t cap, const char *s)
 	return len;
 }
 
-uint32_t text_hash(const char *s)
+uint32_t text_hash_len(const char *s, uint32_t *len)
 {
+	const unsigned char *p = (const unsigned char *)s;
 	uint32_t h = 5381;
 
-	for (; *s; s++)
-		h = h * 33 + (unsigned char)*s;
+	for (; p[0] && p[1]; p += 2)
+		h = h * (33 * 33) + p[0] * 33u + p[1];
+	if (p[0])
+		h = h * 33 + *p++;
+	*len = (uint32_t)(p - (const unsigned char *)s);
 	return h;
+}
+
+uint32_t text_hash(const char *s)
+{
+	uint32_t len;
+
+	return text_hash_len(s, &len);
 }
 
 /* ---- the formatter ---------------------------------------------------------------------------- */

@@ -28,6 +28,24 @@ const char *text_rchr(const char *s, char c);	      /* last c, or NULL */
 const char *text_base(const char *path);	      /* after the last slash */
 size_t text_copy(char *dst, size_t cap, const char *s); /* truncates, terminates; returns text_len(s) */
 uint32_t text_hash(const char *s);		      /* the GNU hash: also our registry's */
+uint32_t text_hash_len(const char *s, uint32_t *len); /* and text_len(s) in the same pass */
+
+/* Are a[len] and b[len] the same bytes?  Inline: names are compared by the million. */
+static inline bool text_same(const char *a, const char *b, size_t len)
+{
+	uint64_t x, y;
+
+	for (; len >= sizeof x; len -= sizeof x, a += sizeof x, b += sizeof x) {
+		__builtin_memcpy(&x, a, sizeof x);
+		__builtin_memcpy(&y, b, sizeof y);
+		if (x != y)
+			return false;
+	}
+	for (; len; len--)
+		if (*a++ != *b++)
+			return false;
+	return true;
+}
 
 /*
  * printf into buf[cap]: %s %c %d %u %x %p %% with l, z and . precision for strings, minimum widths and 0.

@@ -39,7 +39,7 @@ static void look_up_all(const struct image *im)
 
 	ck_assert_uint_le(n, im->st.nsym);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		struct sym_request rq = sym_request(names[i], text_hash(names[i]));
+		struct sym_request rq = sym_request(names[i]);
 
 		for (int way = 0; way < 4; way++) {
 			const elf_sym *s;

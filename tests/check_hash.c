@@ -24,7 +24,7 @@ enum { PLT = 1, NEWEST = 2 };
 
 static struct sym_request request(const char *name, const struct version *v, int how)
 {
-	struct sym_request rq = sym_request(name, text_hash(name));
+	struct sym_request rq = sym_request(name);
 
 	rq.version = v;
 	rq.plt = how & PLT;

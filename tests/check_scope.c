@@ -17,7 +17,7 @@
 
 static struct sym_request request(const char *name)
 {
-	return sym_request(name, text_hash(name));
+	return sym_request(name);
 }
 
 /* An image that defines these one-letter symbols; value = place in the alphabet * 8. */

@@ -18,6 +18,10 @@
 #define memmove own_memmove
 #define memset own_memset
 #define memcmp own_memcmp
+void *memcpy(void *restrict, const void *restrict, size_t);
+void *memmove(void *, const void *, size_t);
+void *memset(void *, int, size_t);
+int memcmp(const void *, const void *, size_t);
 #undef DLRS_HOSTED
 #include "loader/text.c"
 #undef memcpy

@@ -165,7 +165,7 @@ START_TEST(random_damage)
 		im = kit_load(e, "damaged.so", &d);
 		refused += !im;
 		if (im) {
-			struct sym_request rq = sym_request("func", 0x7c96e577);
+			struct sym_request rq = sym_request("func");
 			unsigned total = 0;
 
 			version_each_need(&im->st, &im->dyn, &im->map, note_any, &total);
