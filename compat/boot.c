@@ -365,7 +365,7 @@ static bool find_list(const struct host_peek *program)
 	if (!host.debug || !host.debug->r_map)
 		return false;
 	first = host.debug->r_map;
-	memcpy(&real, first + 1, sizeof real);
+	memcpy(&real, (const char *)(first + 1), sizeof real);
 	host.main = real && real->l_ld == first->l_ld ? real : first;
 	return true;
 }

@@ -259,13 +259,27 @@ bool map_textrel(struct map *m, bool open, const char *path, struct diag *d)
 	return true;
 }
 
+/* The pages of RELRO, runtime; false: none. */
+static bool relro(const struct map *m, uintptr_t *from, uintptr_t *to)
+{
+	*from = page_down(m->bias + m->relro_va);
+	*to = page_down(m->bias + m->relro_va + m->relro_len);
+	return m->relro_len && *from < *to;
+}
+
+bool map_sealed(const struct map *m, uintptr_t va, uintptr_t len)
+{
+	uintptr_t from, to, at = m->bias + va;
+
+	return !map_has(m, va, len, PROT_W) || (relro(m, &from, &to) && at + len > from && at < to);
+}
+
 bool map_protect(struct map *m, const char *path, struct diag *d)
 {
-	uintptr_t from = page_down(m->bias + m->relro_va);
-	uintptr_t to = page_down(m->bias + m->relro_va + m->relro_len);
+	uintptr_t from, to;
 	int r;
 
-	if (!m->relro_len || from >= to)
+	if (!relro(m, &from, &to))
 		return true;
 	r = host_mem->protect((void *)from, to - from, PROT_R);
 	if (r < 0)

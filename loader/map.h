@@ -41,6 +41,9 @@ bool map_textrel(struct map *m, bool open, const char *path, struct diag *d);
 /* RELRO. */
 bool map_protect(struct map *m, const char *path, struct diag *d);
 
+/* Will a byte of this be read-only after map_protect and map_textrel's end? */
+bool map_sealed(const struct map *m, uintptr_t va, uintptr_t len);
+
 void map_unmap(struct map *m);	/* the memory; the description stays for late readers */
 void map_forget(struct map *m); /* the description.  NEEDS_LOCK */
 

@@ -399,7 +399,10 @@ static bool table(struct job *j, const struct dyn_table *t)
 	return true;
 }
 
-/* PLT slots that wait for their first call hold the address of their own PLT entry. */
+/*
+ * PLT slots that wait for their first call hold the address of their own PLT entry.  Where one will be
+ * read-only by then, nothing waits.
+ */
 static bool lazy_slots(struct job *j)
 {
 	const entry *r = j->im->dyn.plt.at;
@@ -410,6 +413,9 @@ static bool lazy_slots(struct job *j)
 				return false;
 		} else if (!relative_word(j, r[i].r_offset)) {
 			return false;
+		} else if (map_sealed(&j->im->map, r[i].r_offset, sizeof(uintptr_t))) {
+			j->im->lazy = false;
+			return table(j, &j->im->dyn.plt);
 		}
 	}
 	return true;

@@ -9,106 +9,20 @@
  *   always                         LD_LIBRARY_PATH, the caller's DT_RUNPATH
  *   not DF_1_NODEFLIB              /etc/ld.so.cache, the built-in directories
  *
- * A directory is looked into through its subdirectories for CPU features first.  Which of these exist is
- * found out once per directory and kept (as glibc does): most do not.  Relative directories are found out
- * each time, since the current directory may change.  An open that fails with other than "not there" and
- * "not for you" leaves the list it happened in; a file that is no good library ends the whole search.
+ * A directory is looked into through its subdirectories for CPU features first (dir.c).  An open that
+ * fails with other than "not there" and "not for you" leaves the list it happened in; a file that is no
+ * good library ends the whole search.
  *
  * Must never look at the environment (host_paths has it), nor map anything.
  */
 #include "search.h"
 
 #include "../compat/host.h"
-#include "arena.h"
+#include "dir.h"
 #include "dst.h"
 #include "text.h"
 
 #include <errno.h>
-
-enum { MODE_TYPE = 0170000, MODE_DIRECTORY = 0040000, BUCKETS = 64 };
-
-/* --- directories ----------------------------------------------------------------------------------- */
-
-struct dir {
-	struct dir *chain;
-	size_t len;	 /* with the slash at its end; 0: the current directory */
-	unsigned serial; /* the last list that it was met in */
-	bool probed, exists;
-	uint32_t subs; /* bit i: hwcaps[i] exists in it */
-	char name[];
-};
-
-static struct dir *dirs[BUCKETS];
-static unsigned list_serial;
-
-/* The one record of a directory, trailing slashes aside; NULL: no memory. */
-static struct dir *intern(const char *name, size_t len)
-{
-	static char text[SEARCH_PATH_MAX + 2]; /* stacks may be small; we hold the lock */
-	struct dir *dir;
-	uint32_t at;
-
-	if (len > SEARCH_PATH_MAX)
-		return NULL;
-	while (len > 1 && name[len - 1] == '/')
-		len--;
-	memcpy(text, name, len);
-	if (len > 0 && text[len - 1] != '/')
-		text[len++] = '/';
-	text[len] = 0;
-	at = text_hash(text) % BUCKETS;
-	for (dir = dirs[at]; dir; dir = dir->chain)
-		if (text_eq(dir->name, text))
-			return dir;
-	dir = arena_alloc(sizeof *dir + len + 1);
-	if (!dir)
-		return NULL;
-	memcpy(dir->name, text, len + 1);
-	dir->len = len;
-	dir->chain = dirs[at];
-	dirs[at] = dir;
-	return dir;
-}
-
-/* Is DIR/SUB[0..len) a directory? */
-static bool is_dir(const struct dir *dir, const char *sub, size_t len)
-{
-	static char path[2 * SEARCH_PATH_MAX]; /* the lock's */
-	struct host_stat st;
-
-	memcpy(path, dir->name, dir->len);
-	memcpy(path + dir->len, sub, len);
-	path[dir->len + len] = 0;
-	return host_fs->statpath(dir->len + len ? path : ".", &st) == 0 &&
-	       (st.mode & MODE_TYPE) == MODE_DIRECTORY;
-}
-
-/* Which subdirectories exist: those below a missing first part ("glibc-hwcaps", "tls") need no question. */
-static void probe(struct dir *dir)
-{
-	const char *const *caps = host_paths()->hwcaps;
-	const char *part = "";
-	size_t part_len = 0;
-	bool part_exists = false;
-
-	if (dir->probed && dir->name[0] == '/')
-		return;
-	dir->probed = true;
-	dir->subs = 0;
-	dir->exists = is_dir(dir, "", 0);
-	for (unsigned i = 0; dir->exists && caps[i] && i < 32; i++) {
-		const char *slash = text_chr(caps[i], '/');
-		size_t len = slash ? (size_t)(slash - caps[i]) : text_len(caps[i]);
-
-		if (len != part_len || memcmp(caps[i], part, len) != 0) {
-			part = caps[i];
-			part_len = len;
-			part_exists = is_dir(dir, part, len);
-		}
-		if (part_exists && (!slash || is_dir(dir, caps[i], text_len(caps[i]))))
-			dir->subs |= 1u << i;
-	}
-}
 
 /* --- the walk -------------------------------------------------------------------------------------- */
 
@@ -123,7 +37,10 @@ struct visit {
 	const struct image *owner; /* whose RPATH or RUNPATH; NULL */
 };
 
-/* The next directory of a list; NULL with *list NULL: the end. */
+/*
+ * The next directory of a list; NULL with *list NULL: the end.  Under AT_SECURE none depends on where the
+ * program was started: empty and relative ones are passed over.
+ */
 static struct dir *next_dir(const char **list, const char *separators, const struct image *owner)
 {
 	static char text[SEARCH_PATH_MAX], full[SEARCH_PATH_MAX]; /* the lock's */
@@ -133,15 +50,17 @@ static struct dir *next_dir(const char **list, const char *separators, const str
 	while (s[n] && !text_chr(separators, s[n]))
 		n++;
 	*list = s[n] ? s + n + 1 : NULL;
-	if (n == 0)
-		return intern("", 0);
 	if (n >= sizeof text)
 		return NULL;
 	memcpy(text, s, n);
 	text[n] = 0;
-	if (!text_chr(text, '$'))
-		return intern(text, n);
-	return dst_expand(text, owner, full, sizeof full) ? intern(full, text_len(full)) : NULL;
+	if (n > 0 && text_chr(text, '$')) {
+		if (!dst_expand(text, owner, full, sizeof full))
+			return NULL;
+		s = full;
+		n = text_len(full);
+	}
+	return host.secure && *s != '/' ? NULL : dir_intern(s, n);
 }
 
 /* glibc forgets an RPATH or RUNPATH in whose directories it has looked in vain: none of them is there. */
@@ -151,12 +70,14 @@ static bool is_gone(const char *list, const struct image *owner)
 		struct dir *dir = next_dir(&list, ":", owner);
 
 		if (dir && owner->host)
-			probe(dir);
+			dir_probe(dir);
 		if (dir && (!dir->probed || dir->exists || dir->name[0] != '/'))
 			return false;
 	}
 	return true;
 }
+
+static unsigned list_serial; /* the lock's */
 
 static bool in_list(struct visit *v, const char *list, const char *separators,
 		    const struct image *owner)
@@ -196,7 +117,7 @@ static bool in_defaults(struct visit *v)
 
 	v->label = "default";
 	for (const char *const *name = host_paths()->dirs; *name && step == STEP_ON; name++) {
-		struct dir *dir = intern(*name, text_len(*name));
+		struct dir *dir = dir_intern(*name, text_len(*name));
 
 		if (dir)
 			step = v->dir(v, dir);
@@ -322,7 +243,7 @@ static enum step open_dir(struct visit *v, struct dir *dir)
 	struct hunt *h = (struct hunt *)v;
 	const char *const *caps = host_paths()->hwcaps;
 
-	probe(dir);
+	dir_probe(dir);
 	if (!dir->exists)
 		return STEP_ON;
 	for (unsigned i = 0; dir->subs >> i; i++)

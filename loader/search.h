@@ -12,10 +12,11 @@
 #define LOADER_SEARCH_H
 
 #include "diag.h"
+#include "dir.h"
 #include "file.h"
 #include "image.h"
 
-enum { SEARCH_PATH_MAX = 4096 };
+enum { SEARCH_PATH_MAX = DIR_NAME_MAX };
 
 struct search {
 	const char *name;	    /* as asked */

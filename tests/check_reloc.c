@@ -217,6 +217,36 @@ START_TEST(lazy)
 }
 END_TEST
 
+/* A slot that will be read-only when it is called through is bound at once, and so are the others. */
+START_TEST(sealed_slots)
+{
+	for (int text = 0; text < 2; text++) {
+		struct user u = user();
+		struct diag d = {0};
+		uint64_t at = elfgen_put(u.e, ELFGEN_DATA, NULL, 16), sealed;
+		struct image *def;
+
+		/* Three pages, of which the linker's RELRO covers the first at least. */
+		sealed = text ? KIT_TEXT + 64 : elfgen_put(u.e, ELFGEN_RELRO, NULL, 8192);
+		u.e->textrel = text;
+		def = definer("def.so");
+		elfgen_plt(u.e, &(struct elfgen_rel){at, R_MODEL_PLT, u.func, 0});
+		elfgen_plt(u.e, &(struct elfgen_rel){sealed, R_MODEL_PLT, u.func, 0});
+		elfgen_plt(u.e, &(struct elfgen_rel){at + 8, R_MODEL_PLT, u.ifunc, 0});
+		finish_user(&u);
+		u.im->lazy = true;
+		ck_assert_msg(reloc_bind(u.im, &d) && reloc_ifunc(u.im, &d), "%s", d.text);
+		ck_assert(!u.im->lazy);
+		ck_assert_uint_eq(*(const uintptr_t *)(u.im->map.bias + at), def->map.bias + FUNC_VA);
+		ck_assert_uint_eq(*(const uintptr_t *)(u.im->map.bias + sealed), def->map.bias + FUNC_VA);
+		ck_assert_uint_ne(*(const uintptr_t *)(u.im->map.bias + at + 8), u.im->map.bias);
+		image_free(u.im);
+		everything = NULL;
+		elfgen_free(u.e);
+	}
+}
+END_TEST
+
 /* --- RELR ------------------------------------------------------------------------------------------ */
 
 START_TEST(relr)
@@ -334,6 +364,7 @@ static void add(TCase *tc)
 	tcase_add_test(tc, static_tls);
 	tcase_add_test(tc, ifuncs);
 	tcase_add_test(tc, lazy);
+	tcase_add_test(tc, sealed_slots);
 	tcase_add_test(tc, relr);
 	tcase_add_test(tc, bindings);
 	tcase_add_test(tc, cache);

@@ -196,7 +196,7 @@ struct elfgen {
 
 	/* Made by elfgen_build. */
 	unsigned char *buf;
-	size_t len;
+	size_t len, room;
 	struct {
 		uint64_t off, n;
 	} table[ELFGEN_TABLES];
@@ -256,6 +256,10 @@ struct elfgen_place {
 };
 void elfgen_poke(struct elfgen *e, struct elfgen_place at, uint64_t value);
 uint64_t elfgen_peek(const struct elfgen *e, struct elfgen_place at);
+
+/* The table of a field; a field of entry i by number. */
+enum elfgen_table elfgen_table_of(enum elfgen_field f);
+uint64_t elfgen_get(const struct elfgen *e, enum elfgen_field f, uint64_t i);
 
 /* File offset of an address in one of the parts. */
 uint64_t elfgen_off(const struct elfgen *e, uint64_t va);

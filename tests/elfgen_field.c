@@ -122,7 +122,12 @@ void elfgen_set(struct elfgen *e, enum elfgen_field f, uint64_t i, uint64_t valu
 	elfgen_store(e, at, size, value);
 }
 
-static uint64_t get(const struct elfgen *e, enum elfgen_field f, uint64_t i)
+enum elfgen_table elfgen_table_of(enum elfgen_field f)
+{
+	return fields[f].table;
+}
+
+uint64_t elfgen_get(const struct elfgen *e, enum elfgen_field f, uint64_t i)
 {
 	size_t size;
 	const unsigned char *at = locate(e, f, i, &size);
@@ -141,7 +146,7 @@ static uint64_t entry(const struct elfgen *e, const struct elfgen_place *at)
 	if (t != ELFGEN_PHDR && t != ELFGEN_DYN)
 		return nth;
 	for (uint64_t i = 0; i < e->table[t].n; i++)
-		if (get(e, key, i) == ((uint64_t)at->key & mask) && nth-- == 0)
+		if (elfgen_get(e, key, i) == ((uint64_t)at->key & mask) && nth-- == 0)
 			return i;
 	die("no entry with this type or tag");
 }
@@ -153,7 +158,7 @@ void elfgen_poke(struct elfgen *e, struct elfgen_place at, uint64_t value)
 
 uint64_t elfgen_peek(const struct elfgen *e, struct elfgen_place at)
 {
-	return get(e, at.field, entry(e, &at));
+	return elfgen_get(e, at.field, entry(e, &at));
 }
 
 uint64_t elfgen_off(const struct elfgen *e, uint64_t va)
@@ -169,13 +174,14 @@ uint64_t elfgen_off(const struct elfgen *e, uint64_t va)
 
 void elfgen_resize(struct elfgen *e, size_t len)
 {
-	unsigned char *buf = realloc(e->buf, len ? len : 1);
-
-	if (!buf)
-		die("no memory");
+	if (len > e->room || !e->buf) {
+		e->room = 2 * len + 4096;
+		e->buf = realloc(e->buf, e->room);
+		if (!e->buf)
+			die("no memory");
+	}
 	if (len > e->len)
-		memset(buf + e->len, 0, len - e->len);
-	e->buf = buf;
+		memset(e->buf + e->len, 0, len - e->len);
 	e->len = len;
 	e->table[ELFGEN_BYTE].n = len;
 }

@@ -42,6 +42,9 @@ int kit_run(const char *name, void (*add)(TCase *));
 		return kit_run(name, add);                                                         \
 	}
 
+/* One more case that passed, besides Check's own: "PASS ...". */
+void kit_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
 /* --- files ----------------------------------------------------------------------------------------- */
 
 /* A number of this CPU's for a kind; aborts when it has none. */
@@ -136,13 +139,31 @@ static inline void kit_damage(const struct kit_bad *b, const char *path)
 	kit_damage_to(kit_sample(), b, path);
 }
 
-/* Was it refused (or accepted) as the row says? */
+/* Called when all damage is done, before the file is written; NULL: nothing. */
+extern void (*kit_before_write)(struct elfgen *, const struct kit_bad *);
+
+/* Was it refused (or accepted) as the row says?  A diag without a kind has words only. */
 void kit_verdict(const struct kit_bad *b, bool accepted, const struct diag *d);
 
 #define HIT(field, nth, value)	     {{ELFGEN_##field, 0, nth}, value}
 #define PH(field, type, nth, value)  {{ELFGEN_##field, type, nth}, value}
 #define DYN(tag, value)		     {{ELFGEN_d_val, tag, 0}, value}
 #define TAG(tag, value)		     {{ELFGEN_d_tag, tag, 0}, (uint64_t)(value)}
+
+/* --- end to end: kit_dlopen.c ---------------------------------------------------------------------- */
+
+void kit_preload(char **argv); /* starts the program again with the preload, once */
+
+/* dlopen and dlclose; on failure d has dlerror's words, which name the file, and no kind. */
+bool kit_dlopen(const char *path, struct diag *d);
+
+#define KIT_DLOPEN_MAIN(name, add)                                                                 \
+	int main(int argc, char **argv)                                                            \
+	{                                                                                          \
+		(void)argc;                                                                        \
+		kit_preload(argv);                                                                 \
+		return kit_run(name, add);                                                         \
+	}
 
 /* --- failing host calls ---------------------------------------------------------------------------- */
 

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fuzz_load: dlopen from beginning to end, without constructors; then dlclose.
+ *
+ * Promise: a load that fails has words for it; whatever happens, once all is closed nothing is open,
+ * mapped or allocated, and the registry is as it was.
+ */
+#include "fuzz.h"
+
+#include <dlfcn.h>
+#include <string.h>
+
+#include "arch/arch.h"
+#include "compat/host.h"
+#include "loader/arena.h"
+#include "loader/dir.h"
+#include "loader/epoch.h"
+#include "loader/find.h"
+#include "loader/load.h"
+#include "loader/lock.h"
+#include "loader/registry.h"
+#include "loader/unload.h"
+#include "memhost.h"
+#include "paths.h"
+#include "recipe.h"
+
+static const char *const paths[] = {"/f/root.so", "/f/a.so", "/f/b.so", "/f/c.so"};
+enum { MODES = RTLD_NOW | RTLD_GLOBAL | RTLD_DEEPBIND | RTLD_NODELETE | RTLD_NOLOAD | 0x400 };
+
+/* Allocations fail too, when the host's calls are to fail (linked with --wrap). */
+static unsigned allocations;
+
+void *__real_arena_alloc(size_t len);
+void *__wrap_arena_alloc(size_t len);
+void *__wrap_arena_alloc(size_t len)
+{
+	return allocations && !--allocations ? NULL : __real_arena_alloc(len);
+}
+
+/* The made-up CPU has no entry that the fuzzer's own calls of libc could go through. */
+void __wrap_lazy_adopt(struct image *im);
+void __wrap_lazy_adopt(struct image *im)
+{
+	FUZZ_CHECK(im->host);
+}
+
+static void start(void)
+{
+	static bool done;
+
+	if (done)
+		return;
+	done = true;
+	FUZZ_CHECK(host_boot());
+	find_start(&registry.base, &registry.adds, &registry.subs);
+	FUZZ_CHECK(registry_sync());
+	fuzz_start();
+	memhost_clear();
+	registry_by_file(&registry.base, 77, 1); /* so that it knows libc's files, which are not there */
+	fuzz_paths.env = "/f";
+	fuzz_paths.use_cache = false;
+}
+
+static void add_files(const struct recipe *r)
+{
+	memhost_clear();
+	memhost_add_dir("/f");
+	for (unsigned i = 0; i < r->n; i++) {
+		const uint64_t *control = r->file[i].control;
+
+		memhost_add(&(struct memhost_file){.path = paths[r->file[i].name],
+			.bytes = r->file[i].bytes,
+			.len = r->file[i].len,
+			.size = r->file[i].len + control[RECIPE_SIZE],
+			.twist = control[RECIPE_TWIST] & 15,
+			.by = control[RECIPE_TWIST] >> 8 & 0xff,
+			.off = control[RECIPE_TWIST] >> 16 & 0xffff});
+	}
+}
+
+/* What readers may ask of what is open. */
+static void look(void)
+{
+	for (struct image *im = registry.base.first; im; im = im->next)
+		if (!im->host) {
+			fuzz_look_up(im);
+			FUZZ_CHECK(find_address(im->map.start) == im);
+			FUZZ_CHECK(find_handle(im->handle) == im);
+		}
+}
+
+static void open_one(const char *name, unsigned mode)
+{
+	struct diag d = {.kind = DIAG_NONE};
+	struct load ld = {.name = name, .mode = (int)(mode & MODES), .space = &registry.base,
+			  .caller = registry.program, .diag = &d};
+	bool ok;
+
+	ld.mode |= ld.mode & RTLD_NOW ? 0 : RTLD_LAZY;
+	lock_enter();
+	ok = load_link(&ld);
+	if (ok)
+		load_finish(&ld);
+	if (!ld.not_loaded)
+		fuzz_check_diag(&d, ok);
+	if (ok)
+		look();
+	lock_leave();
+}
+
+/* NODELETE and unique symbols pin; here everything goes. */
+static void close_all(void)
+{
+	struct unload u;
+
+	lock_enter();
+	for (struct image *im = registry.base.first; im; im = im->next)
+		if (!im->host) {
+			im->pinned = false;
+			im->opens = 0;
+		}
+	if (unload_begin(&u))
+		unload_finish(&u);
+	epoch_quiet();
+	epoch_collect();
+	epoch_collect();
+	dir_forget();
+	lock_leave();
+}
+
+static void work(const struct recipe *r)
+{
+	const uint64_t *control = r->file[0].control;
+	static const char *const roots[] = {"/f/root.so", "root.so", "/$PLATFORM/../f/root.so", "/f/../f/b.so"};
+	uint64_t again = control[RECIPE_AGAIN];
+
+	memhost_fail(control[RECIPE_FAIL] & 1 ? 0 : control[RECIPE_FAIL] >> 1 & 63);
+	allocations = control[RECIPE_FAIL] & 1 ? control[RECIPE_FAIL] >> 1 & 127 : 0;
+	open_one(roots[control[RECIPE_ROOT] & 3], (unsigned)control[RECIPE_MODE]);
+	if (again)
+		open_one(paths[again & 3], (unsigned)(again >> 2));
+	memhost_fail(0);
+	allocations = 0;
+	close_all();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	struct recipe r;
+	unsigned images = registry.nimage;
+	size_t used, mapped;
+
+	start();
+	recipe_make(&r, data, len);
+	if (!r.n)
+		return 0;
+	/* What grows once (the scope's room, tables of thread-locals) has grown after the first time. */
+	for (int turn = 0; turn < 3; turn++) {
+		used = arena_used();
+		mapped = memhost_mapped();
+		add_files(&r);
+		work(&r);
+		FUZZ_CHECK(memhost_fds() == 0);
+		FUZZ_CHECK(!images || registry.nimage == images);
+		if (arena_used() == used && memhost_mapped() == mapped)
+			break;
+		FUZZ_CHECK(turn < 2);
+	}
+	recipe_free(&r);
+	return 0;
+}
