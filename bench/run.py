@@ -4,6 +4,8 @@
 # host, ours, host, ours ..., each on its own copies of the same files; a ratio is taken within each round,
 # and the table shows the median of the rounds with its quartiles.
 #
+# The build directory is not called bench: `make dist` would take it for the sources.
+#
 #   run.py --build DIR --lib FILE [--quick] [case...]      cases: a b c ..., all by default
 #
 # Prints a table; leaves DIR/results.json and DIR/results.svg. Ends with 0 also when a target is missed: what
@@ -253,7 +255,7 @@ def summary(row, samples):
 def main():
     letters = "".join(c.letter for c in cases.CASES)
     parser = argparse.ArgumentParser(prog="dev bench")
-    parser.add_argument("--build", default=os.path.join(os.path.dirname(HERE), "build", "bench"))
+    parser.add_argument("--build", default=os.path.join(os.path.dirname(HERE), "build", "measured"))
     parser.add_argument("--lib", default=os.path.join(os.path.dirname(HERE), "build", "libdlrs.so.0"))
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     parser.add_argument("case", nargs="*", help=f"letters of {letters}; all by default")
