@@ -161,6 +161,7 @@ const struct host_paths *host_paths(void);
  * mapped: the loader lock protects it.
  */
 bool host_cache(const char *soname, char *path, size_t len);
+void host_cache_recheck(void);
 
 /* The same in the bytes of a cache file, which may be damaged: for tests and fuzzers. */
 bool host_cache_lookup(const void *data, size_t len, const char *soname, char *path,

@@ -293,7 +293,14 @@ bool host_cache_lookup(const void *data, size_t len, const char *soname, char *p
 
 /* --- the mapping ----------------------------------------------------------------------------------- */
 
-/* ldconfig puts a new file in the old one's place: one stat per lookup tells. */
+static bool checked; /* since host_cache_recheck() */
+
+void host_cache_recheck(void)
+{
+	checked = false;
+}
+
+/* ldconfig puts a new file in the old one's place: a stat tells. */
 bool host_cache(const char *soname, char *path, size_t len)
 {
 	static const char name[] = "/etc/ld.so.cache";
@@ -302,8 +309,11 @@ bool host_cache(const char *soname, char *path, size_t len)
 	struct host_stat now;
 	int fd;
 
+	if (checked)
+		return data && host_cache_lookup(data, known.size, soname, path, len);
 	if (host_fs->statpath(name, &now) < 0)
 		return false;
+	checked = true;
 	if (!data || now.dev != known.dev || now.ino != known.ino || now.size != known.size ||
 	    now.mtime != known.mtime) {
 		if (data)

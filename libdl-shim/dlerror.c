@@ -7,21 +7,11 @@
  */
 #include "door.h"
 
-#include "../loader/tls.h"
-
 DOOR char *dlerror(void);
 
 static char unknown_host[] = "libdlrs: this C library is not one that libdlrs knows";
 
 char *dlerror(void)
 {
-	struct thread *t;
-
-	if (!door_ready())
-		return unknown_host;
-	t = tls_thread();
-	if (!t || !t->error_new)
-		return NULL;
-	t->error_new = false;
-	return t->error;
+	return door_ready() ? (char *)(uintptr_t)door_error_text() : unknown_host;
 }

@@ -59,6 +59,12 @@ static void serve(struct load *ld)
 	struct image *im;
 	char text[512];
 
+	if (ld->want == LOAD_SYNC) {
+		ld->synced = true;
+		ld->want = LOAD_NOTHING;
+		adopt_sync();
+		return;
+	}
 	if (ld->want == LOAD_HOST_OPEN) {
 		map = host_open(ld->want_name, text, sizeof text);
 		ld->host_tried |= !map;
@@ -140,7 +146,7 @@ DOOR void *dlopen(const char *file, int mode)
 {
 	struct diag d = {.kind = DIAG_NONE};
 
-	if (!door_sync()) {
+	if (!door_ready()) {
 		diag_set(&d, DIAG_USAGE, "libdlrs does not know this process's C library");
 		return refuse(&d);
 	}
@@ -177,7 +183,7 @@ DOOR void *dlmopen(Lmid_t id, const char *file, int mode)
 	struct diag d = {.kind = DIAG_NONE};
 	struct space *sp;
 
-	if (!door_sync()) {
+	if (!door_ready()) {
 		diag_set(&d, DIAG_USAGE, "libdlrs does not know this process's C library");
 		return refuse(&d);
 	}

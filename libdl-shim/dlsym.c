@@ -99,13 +99,13 @@ static bool find(struct question *q)
 		v.hash = hash_sysv(q->version);
 		rq.version = &v;
 	}
-	q->from = door_image(q->caller);
-	if (q->handle == RTLD_DEFAULT)
-		ok = scope_find(q->from, &rq, &q->found);
-	else if (q->handle == RTLD_NEXT)
-		ok = find_next(q->from, &rq, &q->found);
-	else
+	if (q->handle != RTLD_DEFAULT && q->handle != RTLD_NEXT) {
 		ok = find_in_handle(q, &rq);
+	} else {
+		q->from = door_image(q->caller);
+		ok = q->handle == RTLD_NEXT ? find_next(q->from, &rq, &q->found)
+					    : scope_find(q->from, &rq, &q->found);
+	}
 	if (ok && ELF_ST_BIND(q->found.sym->st_info) == STB_GNU_UNIQUE)
 		scope_unique_first(q->found.im->space, &rq, &q->found);
 	return ok;
@@ -118,17 +118,16 @@ static void *value(const struct sym_found *found)
 	return (void *)resolve_address(found);
 }
 
-static void *refuse(const struct question *q)
+static void refuse(const struct question *q)
 {
 	struct diag d = {.kind = DIAG_NONE};
 
-	if (q->bad_handle)
-		diag_set(&d, DIAG_USAGE, "invalid handle: %p is not an open library", q->handle);
-	else
-		diag_set(&d, DIAG_NO_SYMBOL, "%s: undefined symbol: %s%s%s", image_label(q->from), q->name,
-			 q->version ? ", version " : "", q->version ? q->version : "");
+	if (!q->bad_handle) {
+		door_missing(q->from, q->name, q->version);
+		return;
+	}
+	diag_set(&d, DIAG_USAGE, "invalid handle: %p is not an open library", q->handle);
 	door_error(&d);
-	return NULL;
 }
 
 static void *ask(struct question *q)

@@ -12,7 +12,9 @@
 
 #include "../compat/host.h"
 #include "../loader/arena.h"
+#include "../loader/epoch.h"
 #include "../loader/find.h"
+#include "../loader/text.h"
 #include "../loader/lock.h"
 #include "../loader/adopt.h"
 #include "../loader/registry.h"
@@ -79,14 +81,60 @@ void door_error(const struct diag *d)
 		arena_free(t->error);
 		t->error = text;
 	}
+	t->missing.from = NULL;
 	t->error_new = text != NULL;
 	door_leave();
 }
 
 void door_no_error(void)
 {
-	struct thread *t = tls_thread();
+	struct thread *t = tls_thread_known();
 
 	if (t)
 		t->error_new = false;
+}
+
+static void say_missing(struct diag *d, const char *label, const char *name, const char *version)
+{
+	diag_set(d, DIAG_NO_SYMBOL, "%s: undefined symbol: %s%s%s", label, name,
+		 version && *version ? ", version " : "", version ? version : "");
+}
+
+void door_missing(const struct image *from, const char *name, const char *version)
+{
+	struct thread *t = tls_thread();
+	struct diag d = {.kind = DIAG_NONE};
+	struct thread_missing *m;
+
+	if (!t)
+		return;
+	m = &t->missing;
+	t->error_new = true;
+	m->from = from->handle;
+	if (text_copy(m->name, sizeof m->name, name) < sizeof m->name &&
+	    text_copy(m->version, sizeof m->version, version ? version : "") < sizeof m->version)
+		return;
+	say_missing(&d, image_label(from), name, version);
+	door_error(&d);
+}
+
+const char *door_error_text(void)
+{
+	struct thread *t = tls_thread_known();
+	struct diag d = {.kind = DIAG_NONE};
+	struct image *from;
+	unsigned token;
+
+	if (!t || !t->error_new)
+		return NULL;
+	if (t->missing.from) {
+		token = epoch_enter(tls_reader());
+		from = find_handle(t->missing.from);
+		say_missing(&d, from ? image_label(from) : "a library that was closed", t->missing.name,
+			    t->missing.version);
+		epoch_leave(tls_reader(), token);
+		door_error(&d);
+	}
+	t->error_new = false;
+	return t->error;
 }

@@ -35,4 +35,11 @@ struct image *door_image(uintptr_t caller);
 void door_error(const struct diag *d);
 void door_no_error(void);
 
+/*
+ * "undefined symbol", as dlsym's most frequent answer: the words are made when dlerror asks for them, if it
+ * ever does.  version: NULL when none was asked for.
+ */
+void door_missing(const struct image *from, const char *name, const char *version);
+const char *door_error_text(void); /* of this thread's last failure, once; NULL */
+
 #endif

@@ -359,6 +359,7 @@ static bool link(struct load *ld)
 	struct stage_reference ref = {ld->name, NULL};
 
 	scope_unique_begin();
+	host_cache_recheck();
 	ld->root = stage_find(ld, &ref);
 	if (ld->root && !ld->nfresh)
 		return reopen(ld);

@@ -200,8 +200,12 @@ struct image *stage_find(struct load *ld, const struct stage_reference *ref)
 	bool is_private = !ref->from && (ld->mode & ELF_RTLD_PRIVATE);
 	struct image *im = is_private ? NULL : registry_by_name(ld->space, ref->name);
 
-	if (im)
+	if (im && (ld->synced || !im->host || im->startup))
 		return use(ld, im);
+	if (!ld->synced) {
+		ld->want = LOAD_SYNC;
+		return NULL;
+	}
 	return open_file(ld, ref);
 }
 

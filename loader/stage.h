@@ -12,10 +12,10 @@
 #include "scope.h"
 #include "search.h"
 
-/* What must happen, without our lock, before the load can be tried again: libc shall open or pin
+/* What must happen, without our lock, before the load can be tried again: adopt_sync, libc shall open or pin
  * want_name, or another thread shall finish closing `dying`.
  */
-enum load_want { LOAD_NOTHING, LOAD_HOST_OPEN, LOAD_HOST_PIN, LOAD_WAIT };
+enum load_want { LOAD_NOTHING, LOAD_SYNC, LOAD_HOST_OPEN, LOAD_HOST_PIN, LOAD_WAIT };
 
 struct load {
 	/* in */
@@ -29,6 +29,7 @@ struct load {
 	char *want_name; /* arena */
 	struct image *dying;
 	bool not_loaded; /* RTLD_NOLOAD and it is not: no error */
+	bool synced;	 /* in: the registry has kept up with libc; until then only known names are found */
 	bool waited;	 /* in: waiting for `dying` would close a circle */
 	bool host_tried; /* in: libc does not have it either, go on without */
 	/* own */

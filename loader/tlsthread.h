@@ -11,6 +11,12 @@
 #include "epoch.h"
 #include "tlspool.h"
 
+/* A symbol that dlsym did not find: what dlerror shall say, should it be asked. */
+struct thread_missing {
+	void *from; /* the handle of the image that was searched; NULL: nothing to say */
+	char name[96], version[32];
+};
+
 /* What we know of one thread.  Never unmapped, recycled after the thread is gone. */
 struct thread {
 	struct thread *next, *prev;
@@ -23,6 +29,7 @@ struct thread {
 	uint32_t waits_since; /* init.c: the event's serial then */
 	char *error;	     /* dlerror: arena text, or NULL; the record's next thread frees it */
 	bool error_new;	     /* not yet returned by dlerror */
+	struct thread_missing missing; /* what error is to be made of */
 	struct epoch_reader reader; /* what it reads without a lock just now */
 	bool closing, close_again; /* unload.c: it runs destructors; one of them called dlclose */
 	struct tls_dtor *dtors; /* of a libc that keeps no such list: newest first */
