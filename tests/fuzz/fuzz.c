@@ -71,7 +71,7 @@ void fuzz_look_up(const struct image *im)
 
 	FUZZ_CHECK(n <= st->nsym);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		struct sym_request rq = sym_request(names[i], text_hash(names[i]));
+		struct sym_request rq = sym_request(names[i]);
 
 		for (int way = 0; way < 8; way++) {
 			const elf_sym *s;
