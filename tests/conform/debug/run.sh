@@ -52,6 +52,17 @@ build_all()
 	compile libplugin.so plugin.c -shared -fPIC -DNAME=plugin
 	compile liblate.so plugin.c -shared -fPIC -DNAME=late
 	compile libstatic.so plugin.c -shared -fPIC -DNAME=static -ftls-model=initial-exec
+	compile libbugs.so bugs.c -shared -fPIC
+	compile hostops hostops.c -ldl -lrt -pthread
+	compile race race.c -ldl -pthread
+	compile libthird.so plugin.c -shared -fPIC -DNAME=third
+	compile libfourth.so plugin.c -shared -fPIC -DNAME=fourth
+	compile libopener.so opener.c -shared -fPIC
+	compile unwind unwind.cc -ldl -pthread -rdynamic
+	compile libframes.so frames.cc -shared -fPIC
+	compile libframes2.so frames.cc -shared -fPIC -O2
+	compile libhot.so hot.c -shared -fPIC -fno-omit-frame-pointer
+	compile libpause.so pause.c -shared -fPIC
 }
 
 # ---- running ---------------------------------------------------------------------------------------

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+#
+# libc goes on working: what it does with its own list, and races of its loader against ours.
+
+# _operations [ENVIRONMENT...]: each on libc's loader, then on ours; the same output
+_operations()
+{
+	local op n=0
+	for op in $(./hostops); do
+		n=$((n + 1))
+		timeout 30 ./hostops "$op" >host.out 2>host.err || {
+			echo "on libc's loader $op fails by itself: $(tail -n 1 host.out)"
+			continue
+		}
+		env "$@" LD_PRELOAD="$lib" timeout 60 ./hostops "$op" >ours.out 2>ours.err ||
+			fail "$op: status $?, $(tail -n 1 ours.out) $(grep -v '^dlrs: ' ours.err | tail -n 1)"
+		cmp -s host.out ours.out || fail "$op: $(diff host.out ours.out | sed -n 2,3p | tr '\n' '|')"
+	done
+	[ $n -ge 29 ] || fail "only $n operations"
+}
+
+host_operations()
+{
+	_operations
+}
+
+host_operations_told()
+{
+	_operations DLRS_DEBUG=gdb
+}
+
+host_race()
+{
+	LD_PRELOAD=$lib timeout 120 ./race 2000 >log 2>&1 || fail "status $?: $(tail -n 2 log)"
+	wants '' '^done, wrong: 0$'
+}
+
+# As if a debugger waited: r_state goes up and down, under libc's lock.
+host_race_told()
+{
+	LD_PRELOAD=$lib DLRS_DEBUG=gdb DLRS_DEBUG_OUTPUT=$PWD/trace timeout 200 ./race 1000 >log 2>&1 ||
+		fail "status $?: $(tail -n 2 log)"
+	wants '' '^done, wrong: 0$'
+	grep -q 'gdb: told' trace.* || fail 'nobody was told'
+	! grep -q quietly trace.* || fail 'r_state was not ours'
+}
+
+# gdb is there, and counts: every constructor is met, although two threads load at once.
+host_race_gdb()
+{
+	need gdb
+	gdb_session ./race <<-'END'
+		break plugin_start
+		ignore 1 100000
+		break late_start
+		ignore 2 100000
+		run 60
+		info breakpoints
+	END
+	untroubled
+	wants '' '^done, wrong: 0$'
+	wants '' 'breakpoint already hit 60 times' 2
+}
+
+# gdb is there without a breakpoint of its own.
+host_race_gdb_idle()
+{
+	need gdb
+	echo 'run 150' | gdb_session ./race
+	untroubled
+	wants '' '^done, wrong: 0$'
+}
+
+# gdb comes and goes in the middle.
+host_race_gdb_attach()
+{
+	need gdb
+	LD_PRELOAD=$lib timeout 120 ./race 20000 >out 2>&1 &
+	pid=$!
+	trap 'kill -9 $pid 2>/dev/null' EXIT
+	for i in 1 2 3; do
+		printf 'tbreak %s\ncontinue\nbacktrace 1\ninfo sharedlibrary\ndetach\n' plugin_start >go
+		gdb_session -p "$(pgrep -P $pid -x race || echo $pid)" <go
+		untroubled
+		grep -q 'plugin_start () at' log || fail "attach $i: not stopped in a constructor"
+	done
+	wait $pid || fail "status $?: $(tail -n 2 out)"
+	grep -q '^done, wrong: 0$' out || fail "$(tail -n 2 out)"
+	trap - EXIT
+}

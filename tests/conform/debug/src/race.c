@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Two threads open and close libraries of ours, one does the same with libc's own dlopen, one has libc
+ * open converters, one walks; `race N`: N rounds each. Prints how many constructors ran.
+ */
+#include <dlfcn.h>
+#include <iconv.h>
+#include <link.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static int rounds;
+static atomic_int wrong, working = 4;
+static void *(*real_open)(const char *, int);
+static int (*real_close)(void *);
+
+static void *ours(void *arg)
+{
+	const char *name = arg;
+	char file[64], global[64];
+
+	snprintf(file, sizeof file, "./lib%s.so", name);
+	snprintf(global, sizeof global, "%s_global", name);
+	for (int i = 0; i < rounds; i++) {
+		void *h = dlopen(file, RTLD_NOW);
+		int *p = h ? dlsym(h, global) : NULL;
+
+		wrong += !p || *p != 12;
+		wrong += !h || dlclose(h);
+	}
+	working--;
+	return NULL;
+}
+
+static void *theirs(void *arg)
+{
+	for (int i = 0; i < rounds; i++) {
+		void *h = real_open("./libthird.so", RTLD_NOW);
+
+		wrong += !h || real_close(h);
+	}
+	working--;
+	return NULL;
+}
+
+static void *converters(void *arg)
+{
+	static const char *const names[] = {"UTF-16", "UTF-7", "CP1252", "EUC-JP", "KOI8-R"};
+
+	for (int i = 0; i < rounds; i++) {
+		iconv_t cd = iconv_open(names[i % 5], "UTF-8");
+
+		if (cd != (iconv_t)-1)
+			iconv_close(cd);
+	}
+	working--;
+	return NULL;
+}
+
+static int see(struct dl_phdr_info *i, size_t size, void *arg)
+{
+	wrong += !i->dlpi_phdr;
+	return 0;
+}
+
+static void *walks(void *arg)
+{
+	while (working)
+		dl_iterate_phdr(see, NULL);
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	void *libc = dlopen("libc.so.6", RTLD_NOW);
+	pthread_t t[5];
+
+	rounds = argc > 1 ? atoi(argv[1]) : 100;
+	real_open = (void *(*)(const char *, int))dlsym(libc, "dlopen");
+	real_close = (int (*)(void *))dlsym(libc, "dlclose");
+	if (!real_open) {
+		libc = dlopen("libdl.so.2", RTLD_NOW);
+		real_open = (void *(*)(const char *, int))dlsym(libc, "dlopen");
+		real_close = (int (*)(void *))dlsym(libc, "dlclose");
+	}
+	pthread_create(&t[0], NULL, ours, "plugin");
+	pthread_create(&t[1], NULL, ours, "late");
+	pthread_create(&t[2], NULL, theirs, NULL);
+	pthread_create(&t[3], NULL, converters, NULL);
+	pthread_create(&t[4], NULL, walks, NULL);
+	for (int i = 0; i < 5; i++)
+		pthread_join(t[i], NULL);
+	printf("done, wrong: %d\n", wrong);
+	return wrong != 0;
+}
