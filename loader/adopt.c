@@ -123,6 +123,7 @@ struct adoption {
 	uint64_t serial;
 	bool failed;
 	bool changed;
+	bool unlinked; /* met images whose dependencies are not known yet */
 };
 
 static uint64_t walks; /* begun so far.  NEEDS_LOCK */
@@ -176,6 +177,21 @@ static bool each(const struct host_module *mod, void *arg)
 		im->seen = im->seen > a->serial ? im->seen : a->serial;
 	else if (!enter_host(mod, a))
 		a->failed = true;
+	a->unlinked |= !im || !im->order;
+	lock_leave();
+	return !a->failed;
+}
+
+/* The names of dependencies are in the image's memory, which is there as long as libc's lock is held. */
+static bool link_each(const struct host_module *mod, void *arg)
+{
+	struct adoption *a = arg;
+	struct image *im;
+
+	lock_enter();
+	im = known(mod);
+	if (im && !link_needed(im))
+		a->failed = true;
 	lock_leave();
 	return !a->failed;
 }
@@ -203,13 +219,8 @@ static void drop_unseen(struct adoption *a)
 
 static bool settle(struct adoption *a)
 {
-	struct image *im;
-
 	if (booted && a->serial == walks && !a->failed)
 		drop_unseen(a);
-	for (im = registry.base.first; im; im = im->next)
-		if (im->host && !link_needed(im))
-			return false;
 	if (a->changed) {
 		if (!find_reserve(0))
 			return false;
@@ -228,6 +239,8 @@ static bool walk(void)
 	a.serial = ++walks;
 	lock_leave();
 	host_modules(each, &a);
+	if (a.unlinked && !a.failed)
+		host_modules(link_each, &a);
 	lock_enter();
 	ok = settle(&a);
 	lock_leave();
