@@ -209,26 +209,28 @@ static void tell(bool quiet)
 	if (remove)
 		announce(SHOWN_NO_LONGER, RT_DELETE, quiet);
 	lock_enter();
-	told = serial;
+	if ((int)(serial - told) > 0) /* not when somebody without a turn was faster */
+		told = serial;
 	lock_leave();
 	diag_trace(TRACE_GDB, "gdb: told, change %u%s%s%s", serial, add ? ", new images" : "",
 		   remove ? ", images gone" : "", quiet ? ", quietly" : "");
 }
 
-static bool untold(void)
+/* The newest change, or the newest that was told. */
+static unsigned serial_of(const unsigned *which)
 {
-	bool yes;
+	unsigned serial;
 
 	lock_enter();
-	yes = asked != told;
+	serial = *which;
 	lock_leave();
-	return yes;
+	return serial;
 }
 
 void debugger_event(void)
 {
 	/* libc is in the middle of a load of its own (an auditor, an IFUNC resolver): its state stays. */
-	if (untold())
+	if (serial_of(&asked) != serial_of(&told))
 		tell(host.debug->r_state != RT_CONSISTENT);
 }
 
@@ -249,7 +251,8 @@ static struct link_map *open_helper(void)
 	return map;
 }
 
-static void notify(void)
+/* All changes up to this one. */
+static void notify(unsigned serial)
 {
 	struct link_map *map;
 	char why[128];
@@ -264,7 +267,7 @@ static void notify(void)
 		return;
 	}
 	map = open_helper();
-	if (untold()) {
+	if ((int)(serial_of(&told) - serial) < 0) {
 		/* Without it lldb misses this change.  gdb does not; its probe is passed by any dlclose. */
 		tell(true);
 		if (!map)
@@ -300,16 +303,17 @@ static void settle(void)
 
 void debugger_tell(void)
 {
+	unsigned serial;
 	bool mine;
 
 	/* Relaxed: see ask. */
 	if (__builtin_expect(!atomic_load_explicit(&due, memory_order_relaxed), 1))
 		return;
 	mine = take_turn();
-	if (untold()) {
-		notify();
-		settle();
-	}
+	serial = serial_of(&asked);
+	if (serial != serial_of(&told))
+		notify(serial);
+	settle();
 	if (mine) /* release; partner: take_turn */
 		atomic_store_explicit(&turn, false, memory_order_release);
 }

@@ -42,7 +42,7 @@ unwind_libgcc_by_phdr()
 	mkdir objects && (cd objects && ar x "$archive") && python3 -B "$here/unhide.py" objects/*.o &&
 		gcc-11 -shared -Wl,-Bsymbolic -o libgcc_older.so objects/*.o || fail 'cannot link the older libgcc'
 	_unwinder "$PWD/libgcc_older.so" 8
-	LD_DEBUG=bindings LD_PRELOAD="$lib $PWD/libgcc_older.so" ./unwind stack 2>log
+	LD_DEBUG=bindings LD_PRELOAD="$lib $PWD/libgcc_older.so" ./unwind through_the_library >out 2>log
 	wants '' "binding file .*libgcc_older.so .* to $lib .*dl_iterate_phdr"
 	wants '' 'binding file .*libstdc.* to .*libgcc_older.so .*_Unwind_'
 }
