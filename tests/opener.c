@@ -60,7 +60,7 @@ bool open_load(struct load *ld, const char *path, int mode, struct diag *d)
 {
 	bool ok;
 
-	*ld = (struct load){.name = path, .mode = mode, .space = &registry.base,
+	*ld = (struct load){.synced = true, .name = path, .mode = mode, .space = &registry.base,
 			    .caller = registry.program, .diag = d};
 	diag_clear(d);
 	lock_enter();

@@ -12,6 +12,7 @@
 
 #include "arch/arch.h"
 #include "compat/host.h"
+#include "loader/adopt.h"
 #include "loader/arena.h"
 #include "loader/dir.h"
 #include "loader/epoch.h"
@@ -53,7 +54,7 @@ static void start(void)
 	done = true;
 	FUZZ_CHECK(host_boot());
 	find_start(&registry.base, &registry.adds, &registry.subs);
-	FUZZ_CHECK(registry_sync());
+	FUZZ_CHECK(adopt_sync());
 	fuzz_start();
 	memhost_clear();
 	registry_by_file(&registry.base, 77, 1); /* so that it knows libc's files, which are not there */
@@ -92,7 +93,7 @@ static void look(void)
 static void open_one(const char *name, unsigned mode)
 {
 	struct diag d = {.kind = DIAG_NONE};
-	struct load ld = {.name = name, .mode = (int)(mode & MODES), .space = &registry.base,
+	struct load ld = {.synced = true, .name = name, .mode = (int)(mode & MODES), .space = &registry.base,
 			  .caller = registry.program, .diag = &d};
 	bool ok;
 
