@@ -17,6 +17,7 @@
  *   ARCH_GOT_IMAGE, ARCH_GOT_ENTRY  words of DT_PLTGOT that lazy binding fills
  *   ARCH_LDCACHE_FLAGS         what ldconfig writes beside a library of this ABI (dl-cache.h)
  *   ARCH_HWCAPS_MAX, ARCH_LEGACY_HWCAPS_MAX  the most names that the functions below give
+ *   ARCH_PROPERTY_NEEDS, ARCH_PROPERTY_FEATURES  GNU properties for arch_marks_refuse; 0: none
  *   ARCH_RELOCS(X)             the rows X(R_NUMBER, KIND); a KIND may appear in several rows
  *
  *   char *arch_tp(void)                        the thread pointer
@@ -26,6 +27,7 @@
  *   unsigned arch_hwcaps(const char **names)   glibc-hwcaps subdirectories this CPU may use, best first
  *   unsigned arch_legacy_hwcaps(const char **names)  those of glibc <= 2.36, from AT_HWCAP, lowest bit first
  *   bool arch_valgrind(void)                   are we running under valgrind?
+ *   const char *arch_marks_refuse(m)           why an object with these properties may not run; NULL: it may
  *   void arch_pause(void)                      one turn of a spin loop
  *
  * and in tramp.S: arch_lazy_entry (PLT0's target), __tls_get_addr, arch_tlsdesc_static,
@@ -58,6 +60,12 @@ enum reloc_kind {
 	RELOC_SIZE,	 /* word: size of S + A */
 	RELOC_SIZE32,	 /* 32 bits: size of S + A */
 	RELOC_KINDS
+};
+
+/* What an object's GNU property note says: bits whose meaning is the CPU's. */
+struct arch_marks {
+	uint32_t needs;	   /* levels of the instruction set */
+	uint32_t features; /* that it can live with */
 };
 
 #if defined ARCH_MODEL

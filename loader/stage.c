@@ -10,6 +10,7 @@
 
 #include "../compat/host.h"
 #include "arena.h"
+#include "note.h"
 #include "registry.h"
 #include "search.h"
 #include "text.h"
@@ -103,7 +104,7 @@ static bool take_file(struct load *ld, struct image *im, struct file *f)
 	if (im->dyn.flags_1 & DF_1_NOOPEN)
 		return diag_set(ld->diag, DIAG_REFUSED, "%s: shared object cannot be dlopen()ed",
 				im->path);
-	if (!check_stack(im, ld->diag))
+	if (!check_stack(im, ld->diag) || !note_check(im, ld->diag))
 		return false;
 	image_set_state(im, IMAGE_PARSED);
 	im->ns_map = stage_clock() - t;

@@ -10,6 +10,7 @@
 #include "arch/arch.h"
 #include "loader/tls.h"
 
+uint32_t arch_model_features;
 __thread char arch_model_tcb[ARCH_TCB_GAP];
 
 /* A test sets it; the default result can be told from every address. */

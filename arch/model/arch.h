@@ -98,6 +98,18 @@ static inline bool arch_flags_ok(uint32_t e_flags)
 	return (e_flags & 3) <= 1;
 }
 
+/* Has levels 0 to 2; what is on must be known to all objects. */
+#define ARCH_PROPERTY_NEEDS    0xc0008002u
+#define ARCH_PROPERTY_FEATURES 0xc0000002u
+extern uint32_t arch_model_features; /* tests/model.c: what is on */
+
+static inline const char *arch_marks_refuse(const struct arch_marks *m)
+{
+	if (m->needs & ~7u)
+		return "CPU ISA level is lower than required";
+	return arch_model_features & ~m->features ? "rebuild it with this feature" : 0;
+}
+
 static inline void arch_pause(void)
 {
 }

@@ -130,6 +130,31 @@ static inline int arch_level(void)
 	return (b & v4_b) == v4_b && arch_xcr0_has(0xe6) ? 4 : 3;
 }
 
+/* psABI, "Program property": 1 << 0 is the baseline, 1 << 3 level 4. */
+#define ARCH_PROPERTY_NEEDS    0xc0008002u /* GNU_PROPERTY_X86_ISA_1_NEEDED */
+#define ARCH_PROPERTY_FEATURES 0xc0000002u /* GNU_PROPERTY_X86_FEATURE_1_AND */
+
+/* The shadow stack pointer, 0 without one: the instruction does nothing then. */
+static inline uint64_t arch_shadow_stack(void)
+{
+	uint64_t ssp = 0;
+
+	__asm__(".byte 0xf3, 0x48, 0x0f, 0x1e, 0xc8" : "+a"(ssp)); /* rdsspq %rax */
+	return ssp;
+}
+
+/* In glibc's words.  Linux has no indirect branch tracking for programs, only shadow stacks. */
+static inline const char *arch_marks_refuse(const struct arch_marks *m)
+{
+	enum { BASELINE = 1, SHSTK = 2 };
+
+	if ((m->needs & ~(uint32_t)BASELINE) && m->needs & ~((1u << arch_level()) - 1))
+		return "CPU ISA level is lower than required";
+	if (!(m->features & SHSTK) && arch_shadow_stack())
+		return "rebuild shared object with SHSTK support enabled";
+	return 0;
+}
+
 /* What ldconfig writes beside a library of this ABI: ELF, libc6, x86-64 LP64. */
 #define ARCH_LDCACHE_FLAGS 0x0303
 

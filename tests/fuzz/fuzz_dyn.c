@@ -49,7 +49,8 @@ static void check(const struct image *im)
 	read_all(dy->init_array, dy->ninit * sizeof(uintptr_t));
 	read_all(dy->fini_array, dy->nfini * sizeof(uintptr_t));
 	read_all(dy->pltgot, dy->pltgot ? 3 * sizeof(uintptr_t) : 0);
-	read_all((const char *)im->map.bias + im->tls.va, im->tls.filesz);
+	if (im->tls.filesz)
+		read_all((const char *)im->map.bias + im->tls.va, im->tls.filesz);
 	read_all(im->ph, im->phnum * sizeof(*im->ph));
 	FUZZ_CHECK(dy->relative_count <= dy->rel.n);
 	for (unsigned i = 0; i < dy->ndepend; i++)
