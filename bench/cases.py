@@ -72,7 +72,11 @@ def leaf(tree, context):
     return [Run(["open", "{files}/libleaf.so", "now", "600"],
                 [Row("one library, open+close", "open_close", 0.68, True),
                  Row("  of it open", "open"), Row("  of it close", "close")], (15, 5), ("libleaf.so",),
-                peers=DLOPENS)]
+                peers=DLOPENS),
+            # What it costs that debuggers could look: nothing is shown to them here.
+            Run(["open", "{files}/libleaf.so", "now", "600"],
+                [Row("  open+close, DLRS_DEBUG=nogdb", "open_close")], (15, 5), ("libleaf.so",),
+                environment={"DLRS_DEBUG": "nogdb"})]
 
 
 def again(tree, context):

@@ -18,6 +18,7 @@ src=$here/src
 lib=${DLRS_LIB:-$top/build/libdlrs.so.0}
 work=${DEBUG_WORK:-$top/build/debug}
 built=$work/built
+flags='-D_GNU_SOURCE -g -O0 -Wall -Wextra -Wno-unused-parameter'
 
 # ---- worker: run.sh --one case ---------------------------------------------------------------------
 
@@ -32,8 +33,6 @@ if [ "${1:-}" = --one ]; then
 fi
 
 # ---- building --------------------------------------------------------------------------------------
-
-flags='-D_GNU_SOURCE -g -O0 -Wall -Wextra -Wno-unused-parameter -I.'
 
 compile()
 {
@@ -53,6 +52,7 @@ build_all()
 	compile liblate.so plugin.c -shared -fPIC -DNAME=late
 	compile libstatic.so plugin.c -shared -fPIC -DNAME=static -ftls-model=initial-exec
 	compile libbugs.so bugs.c -shared -fPIC
+	compile syscalls syscalls.c
 	compile hostops hostops.c -ldl -lrt -pthread
 	compile race race.c -ldl -pthread
 	compile libthird.so plugin.c -shared -fPIC -DNAME=third

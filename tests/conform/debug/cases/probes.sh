@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: MIT
+#
+# The same sessions with an ld.so that has SystemTap's probe points: gdb then waits there and nowhere else, and
+# what it knows of libraries changes only when libc's dlclose passes one.
+
+# _with_probes PROGRAM: the program runs under a copy of ld.so with probes
+_with_probes()
+{
+	local ldso status=0
+	need gdb objdump objcopy python3 readelf
+	ldso=$(readelf -lW program | sed -n 's/.*program interpreter: \(.*\)\]/\1/p')
+	! readelf -SW "$ldso" | grep -q stapsdt || skip 'this ld.so has probes of its own: the other cases use them'
+	python3 -B "$here/probes.py" "$(readlink -f "$ldso")" "$PWD/ldso" 2>probes.log || status=$?
+	[ $status = 0 ] || skip "$(tail -n 1 probes.log)"
+	chmod +x ldso
+	rm "$1"
+	# shellcheck disable=SC2086
+	${CC:-gcc} $flags -o "$1" "$src/$1.c" -ldl -pthread "-Wl,--dynamic-linker=$PWD/ldso" 2>cc.log || fail "$(cat cc.log)"
+}
+
+# gdb believes in the probes: it has a breakpoint for each of them.
+probes_are_used()
+{
+	_with_probes program
+	gdb_session ./program <<-'END'
+		break main
+		run open ./libplugin.so
+		echo == breakpoints\n
+		maint info breakpoints
+	END
+	[ "$(part breakpoints | grep -c 'shlib events')" -ge 6 ] || fail "gdb does not use the probes"
+}
+
+probes_constructor()
+{
+	_with_probes program
+	gdb_constructor
+}
+
+probes_catch()
+{
+	_with_probes program
+	gdb_catch
+}
+
+probes_attach()
+{
+	_with_probes program
+	gdb_attach
+}
+
+probes_private_copies()
+{
+	_with_probes program
+	gdb_private_copies
+}
+
+probes_closed()
+{
+	_with_probes program
+	gdb_closed
+}
+
+probes_without_helper()
+{
+	_with_probes program
+	gdb_without_helper
+}
+
+probes_race()
+{
+	_with_probes race
+	host_race_gdb
+}
+
+# Nobody waits: not one extra library is loaded.
+probes_idle()
+{
+	_with_probes program
+	LD_DEBUG=files LD_PRELOAD=$lib ./program open ./libplugin.so call close >out 2>log || fail "status $?"
+	wants '' 'libdlrs-notify|libutil' 0
+	LD_DEBUG=files LD_PRELOAD=$lib DLRS_DEBUG=gdb ./program open ./libplugin.so call close >out 2>log || fail "status $?"
+	wants '' 'gdb: 2 places to watch, a probe in '
+	wants '' 'calling init: .*libdlrs-notify.so' 2
+}
