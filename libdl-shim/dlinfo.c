@@ -156,11 +156,12 @@ static int ask_host(struct link_map *handle, int request, void *arg, struct diag
 
 int dlinfo(void *handle, int request, void *arg)
 {
-	struct diag d = {0};
+	struct diag d;
 	struct image *im;
 	bool theirs;
 	int r = -1;
 
+	diag_clear(&d);
 	if (!door_sync())
 		return -1;
 	host_paths(); /* the first call must be made without the lock */

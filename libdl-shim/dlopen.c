@@ -132,9 +132,10 @@ static void *open_program(void)
 
 static void *open_in(const char *file, int mode, struct space *space, uintptr_t caller)
 {
-	struct diag d = {.kind = DIAG_NONE};
+	struct diag d;
 	struct load ld = {.name = file, .mode = mode, .space = space, .diag = &d};
 
+	diag_clear(&d);
 	if (!check_mode(file, mode, &d))
 		return refuse(&d);
 	if (!file || !*file)
@@ -144,8 +145,9 @@ static void *open_in(const char *file, int mode, struct space *space, uintptr_t 
 
 DOOR void *dlopen(const char *file, int mode)
 {
-	struct diag d = {.kind = DIAG_NONE};
+	struct diag d;
 
+	diag_clear(&d);
 	if (!door_ready()) {
 		diag_set(&d, DIAG_USAGE, "libdlrs does not know this process's C library");
 		return refuse(&d);
@@ -158,10 +160,11 @@ DOOR void *dlopen(const char *file, int mode)
 
 static void *open_new_space(const char *file, int mode, uintptr_t caller)
 {
-	struct diag d = {.kind = DIAG_NONE};
+	struct diag d;
 	struct space *sp;
 	void *handle;
 
+	diag_clear(&d);
 	door_enter();
 	sp = registry_space_new();
 	door_leave();
@@ -180,9 +183,10 @@ static void *open_new_space(const char *file, int mode, uintptr_t caller)
 
 DOOR void *dlmopen(Lmid_t id, const char *file, int mode)
 {
-	struct diag d = {.kind = DIAG_NONE};
+	struct diag d;
 	struct space *sp;
 
+	diag_clear(&d);
 	if (!door_ready()) {
 		diag_set(&d, DIAG_USAGE, "libdlrs does not know this process's C library");
 		return refuse(&d);
@@ -219,10 +223,11 @@ static bool drop(void *handle, bool *last, struct diag *d)
 
 DOOR int dlclose(void *handle)
 {
-	struct diag d = {.kind = DIAG_NONE};
+	struct diag d;
 	struct unload u;
 	bool ok, again = false;
 
+	diag_clear(&d);
 	if (!door_ready())
 		return -1;
 	door_no_error();

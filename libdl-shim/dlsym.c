@@ -120,8 +120,9 @@ static void *value(const struct sym_found *found)
 
 static void refuse(const struct question *q)
 {
-	struct diag d = {.kind = DIAG_NONE};
+	struct diag d;
 
+	diag_clear(&d);
 	if (!q->bad_handle) {
 		door_missing(q->from, q->name, q->version);
 		return;

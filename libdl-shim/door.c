@@ -103,9 +103,10 @@ static void say_missing(struct diag *d, const char *label, const char *name, con
 void door_missing(const struct image *from, const char *name, const char *version)
 {
 	struct thread *t = tls_thread();
-	struct diag d = {.kind = DIAG_NONE};
+	struct diag d;
 	struct thread_missing *m;
 
+	diag_clear(&d);
 	if (!t)
 		return;
 	m = &t->missing;
@@ -121,10 +122,11 @@ void door_missing(const struct image *from, const char *name, const char *versio
 const char *door_error_text(void)
 {
 	struct thread *t = tls_thread_known();
-	struct diag d = {.kind = DIAG_NONE};
+	struct diag d;
 	struct image *from;
 	unsigned token;
 
+	diag_clear(&d);
 	if (!t || !t->error_new)
 		return NULL;
 	if (t->missing.from) {

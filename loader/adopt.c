@@ -141,9 +141,10 @@ static struct image *known(const struct host_module *mod)
 
 static bool enter_host(const struct host_module *mod, struct adoption *a)
 {
-	struct diag d = {.kind = DIAG_NONE};
+	struct diag d;
 	struct image *im = image_new(&registry.base, mod->map->l_name);
 
+	diag_clear(&d);
 	if (!im)
 		return false;
 	if (!describe(im, mod, &d)) {

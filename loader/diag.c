@@ -69,13 +69,6 @@ bool diag_no_memory(struct diag *d, const char *object)
 	return diag_set(d, DIAG_NO_MEMORY, "cannot allocate memory");
 }
 
-void diag_clear(struct diag *d)
-{
-	d->kind = DIAG_NONE;
-	d->len = 0;
-	d->text[0] = '\0';
-}
-
 /* ---- traces ----------------------------------------------------------------------------------- */
 
 static const struct {

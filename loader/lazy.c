@@ -90,7 +90,7 @@ static struct image *image_of(void *map)
 
 uintptr_t lazy_bind(void *map, uintptr_t index)
 {
-	struct diag d = {.kind = DIAG_NONE};
+	struct diag d;
 	struct image *im = image_of(map);
 	const entry *r = (const entry *)im->dyn.plt.at + index;
 	struct sym_found found;
@@ -98,6 +98,7 @@ uintptr_t lazy_bind(void *map, uintptr_t index)
 	unsigned token;
 	bool ok;
 
+	diag_clear(&d);
 	if (index >= im->dyn.plt.n || arch_reloc_kind(ELF_R_TYPE(r->r_info)) != RELOC_PLT) {
 		diag_set(&d, DIAG_BAD_ELF, "%s: no PLT slot %lu", im->path, (unsigned long)index);
 		die(&d);

@@ -186,8 +186,9 @@ void trap_find(void)
 {
 	struct ldso l = {.f = {.fd = -1}};
 	uintptr_t brk = host.debug->r_brk;
-	struct diag d = {.kind = DIAG_NONE};
+	struct diag d;
 
+	diag_clear(&d);
 	l.im = find_slow(brk);
 	unknown = !l.im || !file_open(&l.f, l.im->path, &d) || !file_headers(&l.f, &d) ||
 		  !same_file(&l) || !watch(&l, brk - l.im->map.bias);
