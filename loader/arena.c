@@ -71,10 +71,10 @@ static unsigned bin_of(size_t size)
 	       1;
 }
 
-static void *map(size_t len)
+static void *map(size_t len, int populate)
 {
-	void *p = host_mem->map(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-				0);
+	void *p = host_mem->map(NULL, len, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS | populate, -1, 0);
 
 	return host_failed(p) ? NULL : p;
 }
@@ -107,7 +107,7 @@ static struct head *carve(unsigned bin)
 	struct head *h;
 
 	if ((size_t)(arena.end - arena.at) < size) {
-		char *chunk = map(CHUNK);
+		char *chunk = map(CHUNK, 0);
 
 		if (!chunk)
 			return NULL;
@@ -127,7 +127,7 @@ static struct head *large(size_t size)
 	struct head *h;
 
 	size = (size + page - 1) & -page;
-	h = map(size);
+	h = map(size, MAP_POPULATE); /* a table: all of it will be touched, in any order */
 	if (h)
 		*h = (struct head){.size = size, .bin = LARGE};
 	return h;

@@ -222,15 +222,10 @@ bool image_depends_on(const struct image *im, const struct image *to)
 	return false;
 }
 
-bool image_bind(struct image *im, struct image *to)
+bool image_bind_new(struct image *im, struct image *to)
 {
 	struct image **more;
 
-	if (im == to || to->pinned)
-		return true;
-	for (unsigned i = 0; i < im->nbinds; i++)
-		if (im->binds[i] == to)
-			return true;
 	if (im->nbinds == im->capbinds) {
 		unsigned cap = im->capbinds ? 2 * im->capbinds : 4;
 
@@ -242,4 +237,14 @@ bool image_bind(struct image *im, struct image *to)
 	}
 	im->binds[im->nbinds++] = to;
 	return true;
+}
+
+bool image_bind(struct image *im, struct image *to)
+{
+	if (im == to || to->pinned)
+		return true;
+	for (unsigned i = 0; i < im->nbinds; i++)
+		if (im->binds[i] == to)
+			return true;
+	return image_bind_new(im, to);
 }

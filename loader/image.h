@@ -178,8 +178,12 @@ bool image_origin(const struct image *im, char *out, size_t len);
 /* Is `to` among im's dependencies (what glibc calls l_initfini)? */
 bool image_depends_on(const struct image *im, const struct image *to);
 
-/* Remembers that im's references were bound to `to`.  False: no memory.  NEEDS_LOCK. */
+/*
+ * Remembers that im's references were bound to `to`.  False: no memory.  image_bind_new where it is known
+ * that they were not before.  NEEDS_LOCK.
+ */
 bool image_bind(struct image *im, struct image *to);
+bool image_bind_new(struct image *im, struct image *to);
 
 static inline void image_set_state(struct image *im, enum image_state state)
 {

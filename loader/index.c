@@ -2,7 +2,7 @@
 /*
  * index: hash of a name -> first image of a list that has it.
  *
- * Called by scope.c.  Open addressing, at most two thirds full, twelve bytes a name.  DT_GNU_HASH keeps
+ * Called by scope.c.  Open addressing, at most three quarters full, eight bytes a name.  DT_GNU_HASH keeps
  * all bits of a hash but the lowest, which marks the end of a chain: so names are compared by (hash | 1).
  * Images with DT_HASH only cannot be indexed: the first of them bounds every answer.
  */
@@ -12,8 +12,10 @@
 
 struct place {
 	uint32_t hash; /* | 1; 0: free */
-	uint32_t im, sym;
+	uint16_t im, sym; /* sym 0: its number is greater */
 };
+
+enum { IMAGES_MAX = UINT16_MAX };
 
 struct index {
 	unsigned n;	/* images covered */
@@ -27,14 +29,14 @@ static uint32_t spread(uint32_t hash)
 	return hash * 0x9e3779b1u ^ hash >> 15;
 }
 
-static void enter(struct index *x, uint32_t hash, uint32_t im, uint32_t sym)
+static void enter(struct index *x, uint32_t hash, uint16_t im, uint32_t sym)
 {
 	uint32_t i = spread(hash) & x->mask;
 
 	while (x->at[i].hash && x->at[i].hash != hash)
 		i = (i + 1) & x->mask;
 	if (!x->at[i].hash)
-		x->at[i] = (struct place){hash, im, sym};
+		x->at[i] = (struct place){hash, im, sym <= UINT16_MAX ? (uint16_t)sym : 0};
 }
 
 /* Symbols that the table hashes: its chains are laid out one after the other up to the last one's end. */
@@ -55,7 +57,7 @@ size_t index_cost(struct image *const *im, unsigned n)
 	return sum;
 }
 
-static void add(struct index *x, const struct symtab *st, uint32_t im)
+static void add(struct index *x, const struct symtab *st, uint16_t im)
 {
 	uint32_t n = chained(st);
 
@@ -71,7 +73,9 @@ struct index *index_new(struct image *const *im, unsigned n)
 
 	for (unsigned i = 0; i < n; i++)
 		total += im[i]->st.gnu ? chained(&im[i]->st) : 0;
-	while (2 * size < 3 * total)
+	if (n > IMAGES_MAX)
+		return NULL;
+	while (3 * size < 4 * total)
 		size *= 2;
 	x = arena_alloc(sizeof *x + size * sizeof *x->at);
 	if (!x)
@@ -80,7 +84,7 @@ struct index *index_new(struct image *const *im, unsigned n)
 	x->mask = (uint32_t)(size - 1);
 	for (unsigned i = 0; i < n; i++) {
 		if (im[i]->st.gnu)
-			add(x, &im[i]->st, i);
+			add(x, &im[i]->st, (uint16_t)i);
 		else if (im[i]->st.nbucket && x->plain == n)
 			x->plain = i;
 	}

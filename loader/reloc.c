@@ -102,7 +102,8 @@ static bool record(struct job *j)
 	if (!to || to == j->im || to->bound_serial == j->serial)
 		return true;
 	to->bound_serial = j->serial;
-	if (to->pinned || image_depends_on(j->im, to) || image_bind(j->im, to))
+	if (to->pinned || image_depends_on(j->im, to) ||
+	    (j->ifuncs ? image_bind(j->im, to) : image_bind_new(j->im, to)))
 		return true;
 	return diag_no_memory(j->d, j->im->path);
 }
