@@ -62,7 +62,7 @@ struct image_name { /* a name by which dlopen may ask for this image again */
 	struct image_name *chain; /* in registry.c's hash table */
 	struct image_name *next;  /* of the same image */
 	struct image *im;
-	uint32_t hash;
+	uint32_t hash, len;
 	char text[];
 };
 
@@ -134,6 +134,7 @@ struct image {
 	/* Life. */
 	_Atomic enum image_state state;
 	struct thread *owner; /* who runs its constructors or destructors now */
+	atomic_bool settled; /* a root: all constructors of its closure have run */
 	bool fini_due;	  /* constructors ran: destructors owed */
 	bool hooked;	  /* host: exit.c lent it a destructor */
 	enum image_shown shown; /* ours: link.l_next and l_prev are debugger.c's, too */

@@ -142,15 +142,26 @@ static void run(struct image *im)
 	lock_leave();
 }
 
+static bool all_ready(const struct image *root)
+{
+	for (unsigned i = 0; i < root->norder; i++)
+		if (state_of(root->order[i]) != IMAGE_READY)
+			return false;
+	return true;
+}
+
 void init_run(struct image *root)
 {
-	if (root->host)
+	/* Acquire: partner is the release below; what the constructors wrote is then seen. */
+	if (root->host || atomic_load_explicit(&root->settled, memory_order_acquire))
 		return;
 	for (unsigned i = root->norder; i-- > 0;)
 		if (root->order[i]->dyn.flags_1 & DF_1_INITFIRST)
 			run(root->order[i]);
 	for (unsigned i = root->norder; i-- > 0;)
 		run(root->order[i]);
+	if (all_ready(root))
+		atomic_store_explicit(&root->settled, true, memory_order_release);
 }
 
 void init_fini(struct image *im)

@@ -36,28 +36,29 @@ static bool visible(const struct space *sp, const struct image *im)
 
 struct image *registry_by_name(struct space *sp, const char *name)
 {
-	uint32_t hash = text_hash(name);
+	uint32_t len, hash = text_hash_len(name, &len);
 
 	for (struct image_name *n = names[hash % BUCKETS]; n; n = n->chain)
-		if (n->hash == hash && visible(sp, n->im) && text_eq(n->text, name))
+		if (n->hash == hash && n->len == len && visible(sp, n->im) &&
+		    text_same(n->text, name, len))
 			return n->im;
 	return NULL;
 }
 
 bool registry_name(struct image *im, const char *name)
 {
-	uint32_t hash = text_hash(name);
-	size_t len = text_len(name) + 1;
+	uint32_t len, hash = text_hash_len(name, &len);
 	struct image_name *n;
 
 	for (n = im->names; n; n = n->next)
 		if (n->hash == hash && text_eq(n->text, name))
 			return true;
-	n = arena_alloc(sizeof *n + len);
+	n = arena_alloc(sizeof *n + len + 1);
 	if (!n)
 		return false;
-	memcpy(n->text, name, len);
+	memcpy(n->text, name, len + 1);
 	n->hash = hash;
+	n->len = len;
 	n->im = im;
 	n->next = im->names;
 	im->names = n;
