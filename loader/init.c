@@ -23,9 +23,10 @@ typedef void destructor(void);
 
 static struct lock_event finished; /* some image became READY */
 
+/* Acquire: partner is the release in run(); READY means that what the constructors wrote is seen. */
 static enum image_state state_of(const struct image *im)
 {
-	return atomic_load_explicit(&im->state, memory_order_relaxed);
+	return atomic_load_explicit(&im->state, memory_order_acquire);
 }
 
 /* The environment as it is now: constructors get what `environ` says. */
@@ -137,7 +138,7 @@ static void run(struct image *im)
 		return;
 	construct(im);
 	lock_enter();
-	atomic_store_explicit(&im->state, IMAGE_READY, memory_order_relaxed);
+	atomic_store_explicit(&im->state, IMAGE_READY, memory_order_release); /* partner: state_of */
 	init_over(im);
 	lock_leave();
 }
