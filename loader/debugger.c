@@ -25,6 +25,7 @@
 #include "registry.h"
 #include "text.h"
 #include "trap.h"
+#include "view.h"
 
 enum { PATIENCE = 100000 }; /* yields */
 
@@ -59,6 +60,7 @@ static bool splice(void)
 	if (state != UNTRIED)
 		return state == SPLICED;
 	state = REFUSED;
+	view_start();
 	second = host.main->l_next;
 	if (first == host.main || !second || !host.debug->r_brk)
 		return false;
