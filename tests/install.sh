@@ -52,6 +52,8 @@ flags=$(pkg-config --cflags --libs dlrs)
 
 {
 	readelf -h "$libdir/libdlrs.so.0" && readelf -h "$libdir/libdlrs.so" &&
+		readelf -h "$libdir/libdlrs-notify.so" &&
+		find "$root" -path '*/gdb/auto-load/*/libdlrs.so.*-gdb.py' | grep . &&
 		find "$root" -path '*/include/dlrs.h' | grep . && find "$root" -path '*/man7/dlrs.7' | grep .
 } >"$tmp/log" 2>&1
 verdict 'library, links, header and manual are there' $?
