@@ -411,3 +411,65 @@ gdb_without_helper()
 	wants first '^#0 .*plugin_start'
 	wants second '^#0 .*plugin_start'
 }
+
+# gdb goes with the child of a fork, which opens libraries of its own.
+gdb_follow_child()
+{
+	need gdb
+	gdb_session ./program <<-'END'
+		set follow-fork-mode child
+		break late_start
+		run open ./libplugin.so fork open ./liblate.so call close close
+		echo == child\n
+		backtrace
+		info sharedlibrary
+		continue
+	END
+	untroubled
+	wants child '^#0 .*late_start \(\) at .*plugin.c:'
+	wants child 'libplugin.so'
+	wants child 'liblate.so'
+	wants '' 'the child is done'
+}
+
+# gdb stays with the parent: the child is free, of breakpoints too, and goes on alone.
+gdb_follow_parent()
+{
+	need gdb
+	gdb_session ./program <<-'END'
+		break late_start
+		break exit
+		run open ./libplugin.so fork open ./liblate.so call close close
+		echo == parent\n
+		info sharedlibrary
+		continue
+	END
+	untroubled
+	wants parent 'libplugin.so'
+	wants parent 'liblate.so' 0
+	wants '' 'the child is done'
+}
+
+# The user calls dlopen and dlclose from gdb's prompt.
+gdb_call()
+{
+	need gdb
+	gdb_session ./program <<-'END'
+		break synced
+		run open ./libplugin.so sync
+		print $h = ((void *(*)(const char *, int))dlopen)("./liblate.so", 2)
+		echo == open\n
+		info sharedlibrary
+		print late_global
+		print ((int (*)(void *))dlclose)($h)
+		echo == closed\n
+		info sharedlibrary
+		continue
+	END
+	untroubled
+	wants open 'liblate.so'
+	wants open '= 12$'
+	wants closed 'liblate.so' 0
+	wants closed 'libplugin.so'
+	wants closed '^done'
+}

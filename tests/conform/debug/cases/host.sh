@@ -88,3 +88,13 @@ host_race_gdb_attach()
 	grep -q 'done, wrong: 0$' out || fail "$(tail -n 2 out)"
 	trap - EXIT
 }
+
+# Two files of libdlrs in one process: the second has nothing to do, and does no harm.
+host_two_of_us()
+{
+	mkdir second
+	cp -L "$lib" "$(dirname "$lib")/libdlrs-notify.so" second
+	lib="$lib $PWD/second/${lib##*/}"
+	_operations
+	_operations DLRS_DEBUG=gdb
+}

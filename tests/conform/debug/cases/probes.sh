@@ -83,3 +83,48 @@ probes_idle()
 	wants '' 'gdb: 2 places to watch, a probe in '
 	wants '' 'calling init: .*libdlrs-notify.so' 2
 }
+
+# Notes that make no sense are not read beyond their end; r_brk is watched all the same.
+probes_damaged()
+{
+	local bytes
+	_with_probes program
+	cp ldso good
+	for bytes in 'ffffffff' '00000000' '7fffffff' '0c000000' '08000001'; do
+		python3 - "$bytes" <<-'END'
+			import sys
+			data = bytearray(open("good", "rb").read())
+			word = bytes.fromhex(sys.argv[1])
+			at = data.index(b"stapsdt\0", data.index(b"stapsdt\0") + 1) - 12
+			for field in (0, 4):
+			    data[at + field:at + field + 4] = word
+			open("ldso", "r+b").write(data)
+		END
+		LD_PRELOAD=$lib DLRS_DEBUG=gdb ./program open ./libplugin.so call close >out 2>log || fail "$bytes: status $?"
+		wants '' 'gdb: [12] places to watch'
+		grep -q '^done' out || fail "$bytes: not done"
+	done
+}
+
+# The file is not the ld.so that is mapped any more: its bytes say nothing, so the kernel is asked for a tracer.
+probes_replaced_file()
+{
+	local tracer
+	_with_probes program
+	cp ldso good
+	for tracer in '' ./syscalls; do
+		cp --remove-destination good ldso
+		# shellcheck disable=SC2086
+		start env LD_DEBUG=files $tracer ./program stop open ./libplugin.so call
+		objcopy --add-section .other=program good other || fail 'objcopy'
+		mv other ldso
+		echo >go
+		wait "$pid" || fail "${tracer:-alone}: status $?: $(tail -n 1 err)"
+		trap - EXIT
+		if [ -n "$tracer" ]; then
+			grep -q 'calling init: .*libdlrs-notify.so' err || fail 'the tracer was not seen'
+		else
+			! grep -q 'calling init: .*libdlrs-notify.so' err || fail 'a tracer was seen where none is'
+		fi
+	done
+}

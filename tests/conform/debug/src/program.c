@@ -9,12 +9,15 @@
  *	close         the one opened last, of those still open
  *	stop          prints "ready" and waits for a line on stdin
  *	sync          calls synced(), where the scripts stop
+ *	fork          the child takes the other steps, the parent waits for it and ends as it ended
  */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum { OPEN_MAX = 16, PRIVATE_COPY = 0x400 };
 
@@ -80,6 +83,20 @@ static void opening(const char *how, const char *file)
 	snprintf(l->prefix, sizeof l->prefix, "%.*s", (int)(strlen(base) - strlen("lib.so")), base + 3);
 }
 
+static void forked(void)
+{
+	int status;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (!pid)
+		return;
+	waitpid(pid, &status, 0);
+	puts(status ? "the child failed" : "the child is done");
+	exit(status != 0);
+}
+
 static void step(const char *word, int n)
 {
 	char line[64];
@@ -100,6 +117,8 @@ static void step(const char *word, int n)
 			exit(1);
 	} else if (!strcmp(word, "sync")) {
 		synced(n);
+	} else if (!strcmp(word, "fork")) {
+		forked();
 	} else {
 		fprintf(stderr, "no such step: %s\n", word);
 		exit(2);
