@@ -212,6 +212,8 @@ uint64_t host_mask_signals(void);	 /* block all; returns the old mask */
 void host_unmask_signals(uint64_t old);
 bool host_membarrier(void); /* every running thread passes a full barrier; false: kernel has none */
 bool host_traced(void); /* does the kernel say that somebody debugs us? */
+/* These pages will all be written soon: one system call instead of a fault each, where the kernel can. */
+void host_populate(void *addr, size_t len);
 bool host_poke(void *dst, const void *src, size_t len); /* a store that fails instead of faulting */
 /* Registers fork handlers with libc (may call its malloc).  UNLOCKED. */
 bool host_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void));

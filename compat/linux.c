@@ -254,6 +254,15 @@ bool host_membarrier(void)
 	return false;
 }
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#endif
+
+void host_populate(void *addr, size_t len)
+{
+	KERNEL(madvise, addr, len, MADV_POPULATE_WRITE, 0, 0, 0);
+}
+
 /* --- debuggers ------------------------------------------------------------------------------------- */
 
 bool host_traced(void)

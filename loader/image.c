@@ -12,6 +12,8 @@
 #include "text.h"
 #include "version.h"
 
+enum { PROT_W = 2 };
+
 /* A relative path means another place after a chdir. */
 static bool remember_origin(struct image *im)
 {
@@ -104,6 +106,16 @@ static bool take_relro(struct image *im, const elf_phdr *ph, struct diag *d)
 	return true;
 }
 
+/*
+ * The dynamic section's page is read now and written by relocation: beginning with a write makes one page
+ * fault of two.
+ */
+static void touch(const struct image *im, uintptr_t va)
+{
+	if (map_has(&im->map, va, 1, PROT_W))
+		__atomic_fetch_or((unsigned char *)(im->map.bias + va), 0, __ATOMIC_RELAXED);
+}
+
 static bool take(struct image *im, const elf_phdr *ph, struct diag *d)
 {
 	switch (ph->p_type) {
@@ -112,6 +124,8 @@ static bool take(struct image *im, const elf_phdr *ph, struct diag *d)
 			return diag_set(d, DIAG_BAD_ELF, "%s: more than one PT_DYNAMIC", im->path);
 		im->dynamic_va = ph->p_vaddr;
 		im->dynamic_len = ph->p_memsz;
+		if (!im->host)
+			touch(im, ph->p_vaddr);
 		return true;
 	case PT_GNU_STACK:
 		im->exec_stack = ph->p_flags & PF_X;

@@ -13,6 +13,7 @@
 #include "reloc.h"
 
 #include "../arch/arch.h"
+#include "../compat/host.h"
 #include "arena.h"
 #include "text.h"
 #include "tls.h"
@@ -366,6 +367,24 @@ static bool relr(struct job *j)
 }
 
 /*
+ * A long run fills page after page: the kernel makes them all at once.  Linkers sort the run, so its ends
+ * are the range; a thin one, or one in several segments, is left to page faults.
+ */
+static void prepare(struct job *j, const entry *first, const entry *last)
+{
+	enum { WORTH = 64 * 512, THIN = 8 };
+	uintptr_t va = first->r_offset, len = last->r_offset - va;
+	uintptr_t page = host.page;
+
+	if (last - first < WORTH / THIN || last->r_offset < va ||
+	    len > (uintptr_t)(last - first) * THIN * sizeof(uintptr_t) ||
+	    !map_has(&j->im->map, va, len, PROT_W))
+		return;
+	va = (j->im->map.bias + va) & -page;
+	host_populate((void *)va, (len + 2 * page - 1) & -page);
+}
+
+/*
  * The run of RELATIVE entries that linkers put first: the bulk of a large library.  Returns where it ends;
  * whatever is unusual is left to one().
  */
@@ -374,7 +393,10 @@ static size_t relative_run(struct job *j, const struct dyn_table *t)
 	const uintptr_t bias = j->im->map.bias;
 	const entry *r = t->at;
 	uintptr_t from = 1, last = 0; /* of the segment; last: where a word may still begin */
-	size_t i;
+	size_t i, n = t == &j->im->dyn.rel ? j->im->dyn.relative_count : 0;
+
+	if (n)
+		prepare(j, &r[0], &r[n - 1]);
 
 	for (i = 0; i < t->n && arch_reloc_kind(ELF_R_TYPE(r[i].r_info)) == RELOC_RELATIVE; i++) {
 		uintptr_t va = r[i].r_offset;
