@@ -38,6 +38,9 @@ bool twin_ours(void);
 #define TWIN_NAMESPACES_UNLIMITED twin_ours()
 /* RTLD_GLOBAL works inside a namespace; glibc calls it an invalid mode there. */
 #define TWIN_NAMESPACES_GLOBAL twin_ours()
+/* dl_iterate_phdr shows the libraries of all namespaces, because one unwinder serves them all; glibc's shows those of
+ * its caller's. */
+#define TWIN_WALKS_SEE_ALL_NAMESPACES twin_ours()
 /* CUSTOM_NOT_REGISTER (0x400) exists; glibc calls the bit an invalid mode. */
 #define TWIN_PRIVATE_COPIES twin_ours()
 /* Error texts start with glibc's words and go on with who needed what and where it was searched. */
