@@ -158,33 +158,28 @@ DOOR void *dlopen(const char *file, int mode)
 
 /* --- namespaces ------------------------------------------------------------------------------------ */
 
-static void *open_new_space(const char *file, int mode, uintptr_t caller)
+static struct space *enter_space(Lmid_t id)
 {
-	struct diag d;
 	struct space *sp;
-	void *handle;
 
-	diag_clear(&d);
 	door_enter();
-	sp = registry_space_new();
+	sp = id == LM_ID_NEWLM ? registry_space_new() : registry_space(id);
 	door_leave();
-	if (!sp) {
-		diag_no_memory(&d, file);
-		return refuse(&d);
-	}
-	/* The first library's closure is the namespace's global scope, as in glibc. */
-	handle = open_in(file, mode | RTLD_GLOBAL, sp, caller);
+	return sp;
+}
+
+static void leave_space(struct space *sp)
+{
 	door_enter();
-	if (!sp->first)
-		registry_space_free(sp);
+	registry_space_leave(sp);
 	door_leave();
-	return handle;
 }
 
 DOOR void *dlmopen(Lmid_t id, const char *file, int mode)
 {
 	struct diag d;
 	struct space *sp;
+	void *handle;
 
 	diag_clear(&d);
 	if (!door_ready()) {
@@ -196,17 +191,20 @@ DOOR void *dlmopen(Lmid_t id, const char *file, int mode)
 		diag_set(&d, DIAG_USAGE, "invalid namespace");
 		return refuse(&d);
 	}
-	if (id == LM_ID_NEWLM)
-		return open_new_space(file, mode, door_caller());
-	door_enter();
-	sp = registry_space(id);
-	door_leave();
+	sp = enter_space(id);
+	if (!sp && id == LM_ID_NEWLM) {
+		diag_no_memory(&d, file);
+		return refuse(&d);
+	}
 	if (!sp) {
 		diag_set(&d, DIAG_USAGE, "%s: invalid target namespace in dlmopen(): Invalid argument",
 			 file);
 		return refuse(&d);
 	}
-	return open_in(file, mode, sp, door_caller());
+	/* The first library's closure is the namespace's global scope, as in glibc. */
+	handle = open_in(file, id == LM_ID_NEWLM ? mode | RTLD_GLOBAL : mode, sp, door_caller());
+	leave_space(sp);
+	return handle;
 }
 
 /* --- dlclose --------------------------------------------------------------------------------------- */

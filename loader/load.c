@@ -390,6 +390,13 @@ bool load_link(struct load *ld)
 	return ok;
 }
 
+/* libc's own are in every namespace's, the flag says whether they are in the base one's. */
+static bool is_global(const struct space *sp, const struct image *im)
+{
+	return im->space == sp ? im->global
+			       : scope_contains(atomic_load_explicit(&sp->global, memory_order_relaxed), im);
+}
+
 /* Room was reserved by load_link; between the two only other loads appended, each to its own promise. */
 void load_finish(struct load *ld)
 {
@@ -402,10 +409,11 @@ void load_finish(struct load *ld)
 	for (unsigned i = 0; i < list->n; i++) {
 		struct image *im = list->im[i];
 
-		if (im->global || !scope_reserve(&ld->space->global, 1))
+		if (is_global(ld->space, im) || !scope_reserve(&ld->space->global, 1))
 			continue;
 		scope_append(&ld->space->global, im);
-		im->global = true;
+		if (im->space == ld->space)
+			im->global = true;
 	}
 	for (struct image *im = ld->space->first; im; im = im->next)
 		if (im->host)

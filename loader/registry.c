@@ -235,6 +235,8 @@ struct space *registry_space(long id)
 
 	while (sp && sp->id != id)
 		sp = sp->next;
+	if (sp)
+		sp->users++;
 	return sp;
 }
 
@@ -247,18 +249,29 @@ struct space *registry_space_new(void)
 	while (last->next)
 		last = last->next;
 	sp->id = last->id + 1;
+	sp->users = 1;
 	last->next = sp;
 	return sp;
 }
 
-void registry_space_free(struct space *sp)
+void registry_space_leave(struct space *sp)
 {
-	struct space *before = &registry.base;
+	sp->users--;
+	registry_space_tidy();
+}
 
-	while (before->next != sp)
-		before = before->next;
-	before->next = sp->next;
-	epoch_retire(atomic_load_explicit(&sp->global, memory_order_relaxed));
-	epoch_retire(atomic_load_explicit(&sp->unique, memory_order_relaxed));
-	epoch_retire(sp);
+void registry_space_tidy(void)
+{
+	struct space *before = &registry.base, *sp;
+
+	while ((sp = before->next)) {
+		if (sp->first || sp->users) {
+			before = sp;
+			continue;
+		}
+		before->next = sp->next;
+		epoch_retire(atomic_load_explicit(&sp->global, memory_order_relaxed));
+		epoch_retire(atomic_load_explicit(&sp->unique, memory_order_relaxed));
+		epoch_retire(sp);
+	}
 }

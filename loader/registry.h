@@ -34,9 +34,14 @@ void registry_add(struct image *im); /* commit: into its space's list, visible t
 void registry_remove(struct image *im);			/* from lists and tables */
 void registry_forget(struct image *im); /* the names of one that was never added */
 
-struct space *registry_space(long id); /* NULL: no such namespace */
+/*
+ * A namespace, by its id (NULL: no such) or a new one (NULL: no memory).  It stays, though it be empty, until
+ * registry_space_leave; then, or when its last image goes, registry_space_tidy frees it.
+ */
+struct space *registry_space(long id);
 struct space *registry_space_new(void);
-void registry_space_free(struct space *sp); /* an empty one, not base */
+void registry_space_leave(struct space *sp);
+void registry_space_tidy(void);
 
 /*
  * The definition that comes after ours in the program's global scope: libc's, or that of somebody else who

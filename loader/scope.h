@@ -33,6 +33,7 @@ struct space {
 	long id; /* Lmid_t */
 	struct image *first, *last; /* load order */
 	_Atomic(struct scope_list *) global;
+	unsigned users;	   /* dlmopens under way in it: it stays though empty */
 	unsigned promised; /* room in global that loads whose constructors run have reserved */
 	_Atomic(struct unique_table *) unique; /* STB_GNU_UNIQUE: name -> first definition */
 };

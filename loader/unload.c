@@ -219,18 +219,6 @@ static void clear_limbo(void)
 	limbo = NULL;
 }
 
-/* A namespace whose last image went, other than the base one. */
-static void close_spaces(void)
-{
-	struct space *sp, *next;
-
-	for (sp = registry.base.next; sp; sp = next) {
-		next = sp->next;
-		if (!sp->first)
-			registry_space_free(sp);
-	}
-}
-
 bool unload_finish(struct unload *u)
 {
 	struct thread *self = tls_thread_known();
@@ -250,7 +238,7 @@ bool unload_finish(struct unload *u)
 		limbo = im;
 	}
 	arena_free(u->im);
-	close_spaces();
+	registry_space_tidy();
 	epoch_ignore(tls_reader());
 	clear_limbo();
 	epoch_ignore(NULL);
