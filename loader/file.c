@@ -41,6 +41,22 @@ static bool refuse_open(const char *path, int err, struct diag *d)
 			"%s: cannot open shared object file: %s", path, host_errno_text(err));
 }
 
+static bool refuse_stat(const char *path, int err, struct diag *d)
+{
+	return diag_set(d, DIAG_IO, "%s: cannot stat shared object: %s", path, host_errno_text(err));
+}
+
+bool file_unchanged(const struct file *f, struct diag *d)
+{
+	struct host_stat st;
+	int r = host_fs->stat(f->fd, &st);
+
+	if (r < 0)
+		return refuse_stat(f->path, -r, d);
+	return (st.size == f->size && st.mtime == f->mtime) ||
+	       diag_set(d, DIAG_IO, "%s: file changed while it was being opened", f->path);
+}
+
 bool file_open(struct file *f, const char *path, struct diag *d)
 {
 	struct host_stat st;
@@ -60,12 +76,12 @@ bool file_open(struct file *f, const char *path, struct diag *d)
 	r = host_fs->stat(f->fd, &st);
 	if (r < 0) {
 		file_close(f);
-		return diag_set(d, DIAG_IO, "%s: cannot stat shared object: %s", path,
-				host_errno_text(-r));
+		return refuse_stat(path, -r, d);
 	}
 	f->dev = st.dev;
 	f->ino = st.ino;
 	f->size = st.size;
+	f->mtime = st.mtime;
 	if ((st.mode & MODE_TYPE) == MODE_REGULAR)
 		return true;
 	file_close(f);

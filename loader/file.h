@@ -16,7 +16,7 @@ enum { FILE_HEAD = 1536 }; /* one read gets the headers of nearly every library 
 struct file {
 	int fd;		  /* -1: closed */
 	const char *path; /* the caller's, for messages; outlives the file */
-	uint64_t dev, ino, size;
+	uint64_t dev, ino, size, mtime;
 	const elf_phdr *ph; /* into head, or into an arena block when the table lies elsewhere */
 	unsigned phnum;
 	void *ph_block; /* to free, or NULL */
@@ -36,6 +36,12 @@ bool file_open(struct file *f, const char *path, struct diag *d);
  * directory); DIAG_BAD_ELF and others: the load fails.  glibc's words.
  */
 bool file_headers(struct file *f, struct diag *d);
+
+/*
+ * Is it still the file that was opened, as far as size and time of change tell?  Asked once it is mapped:
+ * what is mapped beyond the end of a file that was cut short is death by SIGBUS for the reader.
+ */
+bool file_unchanged(const struct file *f, struct diag *d);
 
 void file_close(struct file *f);
 

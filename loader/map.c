@@ -97,16 +97,18 @@ static void *reserve_aligned(uintptr_t va, uintptr_t span, uintptr_t align)
 	return p + skip;
 }
 
-static bool zero_tail(uintptr_t from, uintptr_t to, int prot)
+/* Zeros on a page that is mapped with `prot` and shall have `after`; never writable and executable meanwhile. */
+static bool zero_tail(uintptr_t from, uintptr_t to, int prot, int after)
 {
 	uintptr_t page = page_down(from);
+	bool closed = !(prot & PROT_W);
 
 	if (from >= to)
 		return true;
-	if (!(prot & PROT_W) && host_mem->protect((void *)page, to - page, prot | PROT_W) < 0)
+	if (closed && host_mem->protect((void *)page, to - page, PROT_R | PROT_W) < 0)
 		return false;
 	memset((void *)from, 0, to - from);
-	return (prot & PROT_W) || host_mem->protect((void *)page, to - page, prot) >= 0;
+	return (!closed && prot == after) || host_mem->protect((void *)page, to - page, after) >= 0;
 }
 
 struct placing {
@@ -114,6 +116,7 @@ struct placing {
 	const struct file *f;
 	const elf_phdr *first; /* the span's file mapping shows this segment's neighbourhood; NULL: none */
 	bool exact;	       /* every segment by its own mapping */
+	bool checked;	       /* file_unchanged */
 };
 
 /* The file part of one segment: already there, there but for its protection, or to be mapped. */
@@ -137,20 +140,17 @@ static long place_file(const struct placing *pl, const elf_phdr *ph, int prot)
  * Bytes without a file part begin after the page on which the file part ends, their own or, when a segment
  * has none and begins in the middle of a page, that of the segment before.
  */
-static long place(const struct placing *pl, const elf_phdr *ph, const elf_phdr *before)
+static long place_zeros(const struct placing *pl, const elf_phdr *ph, const elf_phdr *before)
 {
 	uintptr_t file_end = ph->p_vaddr + ph->p_filesz, end = ph->p_vaddr + ph->p_memsz;
 	bool shares = before && before->p_vaddr + before->p_memsz > page_down(ph->p_vaddr);
 	bool on_page = ph->p_filesz || shares;
 	uintptr_t anon = on_page ? page_up(file_end) : page_down(ph->p_vaddr);
-	int prot = prot_of(ph);
-	long r = ph->p_filesz ? place_file(pl, ph, prot) : 0;
+	int prot = prot_of(ph), there = ph->p_filesz || !shares ? prot : prot_of(before);
 	void *p;
 
-	if (r < 0 || end == file_end)
-		return r;
-	if (on_page &&
-	    !zero_tail(pl->m->bias + file_end, pl->m->bias + (anon < end ? anon : end), prot))
+	if (on_page && !zero_tail(pl->m->bias + file_end, pl->m->bias + (anon < end ? anon : end), there,
+				  prot))
 		return -ERROR_ACCES;
 	if (page_up(end) <= anon)
 		return 0;
@@ -167,6 +167,12 @@ static long close_hole(const struct map *m, const elf_phdr *before, const elf_ph
 	return from < to ? host_mem->protect((char *)m->bias + from, to - from, 0) : 0;
 }
 
+/* Before the first byte of it is touched. */
+static bool check_file(struct placing *pl, struct diag *d)
+{
+	return pl->checked || (pl->checked = file_unchanged(pl->f, d));
+}
+
 /* Puts every segment into the reserved span. */
 static bool fill(struct placing *pl, struct diag *d)
 {
@@ -178,14 +184,19 @@ static bool fill(struct placing *pl, struct diag *d)
 
 		if (ph->p_type != PT_LOAD)
 			continue;
-		r = place(pl, ph, before);
+		r = ph->p_filesz ? place_file(pl, ph, prot_of(ph)) : 0;
+		if (r >= 0 && ph->p_memsz > ph->p_filesz) {
+			if (!check_file(pl, d))
+				return false;
+			r = place_zeros(pl, ph, before);
+		}
 		if (r >= 0 && before && pl->first)
 			r = close_hole(pl->m, before, ph);
 		if (r < 0)
 			return refuse(d, pl->f->path, r, prot_of(ph));
 		before = ph;
 	}
-	return true;
+	return check_file(pl, d);
 }
 
 static const elf_phdr *first_load(const struct file *f)

@@ -29,7 +29,10 @@ struct map {
 	bool textrel_open;	    /* text is writable at the moment (DT_TEXTREL) */
 };
 
-/* Reserves, places, zeroes tails.  On failure nothing stays mapped.  NEEDS_LOCK. */
+/*
+ * Reserves, places, zeroes tails; refuses a file that changed since it was opened.  On failure nothing stays
+ * mapped.  NEEDS_LOCK.
+ */
 bool map_image(struct map *m, const struct file *f, struct diag *d);
 
 /* The same description for an image that is mapped already.  NEEDS_LOCK. */

@@ -99,7 +99,7 @@ static bool take_file(struct load *ld, struct image *im, struct file *f)
 		return false;
 	image_set_state(im, IMAGE_MAPPED);
 	if (!image_headers(im, f->ph, f->phnum, f->eh.e_phoff, ld->diag) ||
-	    !image_parse(im, NULL, ld->diag))
+	    !image_parse(im, NULL, ld->diag) || !file_unchanged(f, ld->diag))
 		return false;
 	if (im->dyn.flags_1 & DF_1_NOOPEN)
 		return diag_set(ld->diag, DIAG_REFUSED, "%s: shared object cannot be dlopen()ed",

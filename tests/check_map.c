@@ -261,6 +261,57 @@ START_TEST(bss_on_a_shared_page)
 }
 END_TEST
 
+/* ... also when nobody may write the neighbour.  The page is the later one's, as always. */
+START_TEST(bss_on_a_read_only_page)
+{
+	static const uint32_t neighbours[] = {PF_R, PF_R | PF_X, 0};
+
+	for (int i = 0; i < 6; i++) {
+		uint32_t flags = neighbours[i / 2];
+		struct layout l = {.n = 2, .ph = {{PT_LOAD, flags, 0, 0, 0x1234, 0x1234, 4096},
+				       {PT_LOAD, PF_R | PF_W, 0x1240, 0x1240, 0, 0x5000, 4096}}};
+		struct diag d = {0};
+		struct map m;
+
+		host.valgrind = i & 1;
+		make_file(&l, kit_path("m.so"));
+		ck_assert_msg(map_file(&m, kit_path("m.so"), &d), "%s", d.text);
+		ck_assert_int_eq(real_prot(m.bias + 0x1000), PROT_READ | PROT_WRITE);
+		ck_assert_int_eq(real_prot(m.bias + 0x2000), PROT_READ | PROT_WRITE);
+		compare_bytes(&l, &m, "bss on a page of others");
+		map_unmap(&m);
+		map_forget(&m);
+		free(l.file);
+	}
+}
+END_TEST
+
+/* The end of code is zeroed without it being writable and executable at any moment. */
+static int worst;
+static const struct host_mem *below;
+
+static int watch_protect(void *addr, size_t len, int prot)
+{
+	worst |= (prot & (PROT_WRITE | PROT_EXEC)) == (PROT_WRITE | PROT_EXEC);
+	return below->protect(addr, len, prot);
+}
+
+START_TEST(bss_of_code)
+{
+	struct layout l = {.n = 2, .ph = {{PT_LOAD, PF_R | PF_X, 0, 0, 0x1234, 0x1300, 4096},
+			       {PT_LOAD, PF_R, 0x2000, 0x2000, 100, 0x1000, 4096}}};
+	struct host_mem watched = *host_mem;
+
+	below = host_mem;
+	watched.protect = watch_protect;
+	host_mem = &watched;
+	check_layout(&l, false);
+	check_layout(&l, true);
+	host_mem = below;
+	ck_assert(!worst);
+}
+END_TEST
+
 START_TEST(every_call_fails)
 {
 	struct layout l = {.n = 4, .ph = {{PT_LOAD, PF_R, 0, 0, 100, 100, 4096},
@@ -404,6 +455,8 @@ static void add(TCase *tc)
 	tcase_add_test(tc, shared_file_page);
 	tcase_add_test(tc, shared_memory_page);
 	tcase_add_test(tc, bss_on_a_shared_page);
+	tcase_add_test(tc, bss_on_a_read_only_page);
+	tcase_add_test(tc, bss_of_code);
 	tcase_add_test(tc, every_call_fails);
 	tcase_add_test(tc, gate);
 	tcase_add_test(tc, relro);

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * check_change: a file that shrinks, grows or is written while it is being opened.
+ *
+ * The change comes before the nth host call of the load, for every n, in a child of its own.  The rule: the
+ * load succeeds or is refused with words, and is not killed, whenever the change comes before the mapped
+ * file was looked at (loader/file.h, file_unchanged); what happens to it until it is parsed is noticed too.
+ * In between, and behind that, a file cut short kills its reader, here as everywhere: the bytes are gone.
+ * What remains of that time is counted.
+ */
+#include "opener.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum change { TO_NOTHING, TO_HALF, BY_ONE_BYTE, GROWN, WRITTEN, REPLACED, CHANGES };
+static const char *const names[] = {"cut to nothing", "cut to half", "cut by a byte", "grown", "written into",
+				    "replaced"};
+
+static unsigned calls, change_at, nlooks, look[8]; /* the numbers of the calls of fstat */
+static enum change how;
+static size_t length;
+
+/* --- the change -------------------------------------------------------------------------------------- */
+
+static void apply(const char *path)
+{
+	char garbage[512];
+	int fd = open(path, O_RDWR);
+
+	memset(garbage, 0x5a, sizeof(garbage));
+	ck_assert_int_ge(fd, 0);
+	switch (how) {
+	case TO_NOTHING:
+		ck_assert(!ftruncate(fd, 0));
+		break;
+	case TO_HALF:
+		ck_assert(!ftruncate(fd, (off_t)length / 2));
+		break;
+	case BY_ONE_BYTE:
+		ck_assert(!ftruncate(fd, (off_t)length - 1));
+		break;
+	case GROWN:
+		ck_assert(!ftruncate(fd, (off_t)length + 10000));
+		break;
+	case WRITTEN:
+		ck_assert_int_eq(pwrite(fd, garbage, sizeof(garbage), 0), sizeof(garbage));
+		break;
+	default:
+		ck_assert(!rename(kit_path("other.so"), path));
+	}
+	close(fd);
+}
+
+static void tick(void)
+{
+	if (++calls == change_at)
+		apply(kit_path("libchange.so"));
+}
+
+static const struct host_mem *mem;
+static const struct host_fs *fs;
+
+static void *tick_map(void *addr, size_t len, int prot, int flags, int fd, uint64_t off)
+{
+	tick();
+	return mem->map(addr, len, prot, flags, fd, off);
+}
+
+static int tick_protect(void *addr, size_t len, int prot)
+{
+	tick();
+	return mem->protect(addr, len, prot);
+}
+
+static int tick_open(const char *path)
+{
+	tick();
+	return fs->open(path);
+}
+
+static int tick_close(int fd)
+{
+	tick();
+	return fs->close(fd);
+}
+
+static long tick_pread(int fd, void *buf, size_t len, uint64_t off)
+{
+	tick();
+	return fs->pread(fd, buf, len, off);
+}
+
+static int tick_stat(int fd, struct host_stat *st)
+{
+	tick();
+	look[nlooks++ % 8] = calls;
+	return fs->stat(fd, st);
+}
+
+static void watch(void)
+{
+	static struct host_mem watched_mem;
+	static struct host_fs watched_fs;
+
+	mem = host_mem;
+	fs = host_fs;
+	watched_mem = *mem;
+	watched_fs = *fs;
+	watched_mem.map = tick_map;
+	watched_mem.protect = tick_protect;
+	watched_fs.open = tick_open;
+	watched_fs.close = tick_close;
+	watched_fs.pread = tick_pread;
+	watched_fs.stat = tick_stat;
+	host_mem = &watched_mem;
+	host_fs = &watched_fs;
+	calls = 0;
+}
+
+/* --- a load in a child ------------------------------------------------------------------------------- */
+
+static void make(void)
+{
+	struct elfgen *e = kit_sample();
+	uint64_t text = ELFGEN_VA(ELFGEN_TEXT);
+
+	e->soname = "libchange.so";
+	e->init_array = e->fini_array = 0; /* its code is zeros */
+	e->relr.n = 0;
+	elfgen_rel(e, &(struct elfgen_rel){KIT_DATA + 40, kit_reloc(RELOC_RELATIVE), 0, (int64_t)text});
+	elfgen_build(e);
+	length = e->len;
+	elfgen_write(e, kit_path("libchange.so"));
+	elfgen_write(e, kit_path("other.so"));
+	elfgen_free(e);
+}
+
+/* 0: loaded; 1: refused; a signal's number negated. */
+static int load_in_child(struct diag *d)
+{
+	struct load ld;
+	int status, fds[2];
+	pid_t pid;
+
+	ck_assert(!pipe(fds));
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (!pid) {
+		bool ok;
+
+		signal(SIGBUS, SIG_DFL);
+		signal(SIGSEGV, SIG_DFL);
+		watch();
+		ok = open_load(&ld, kit_path("libchange.so"), RTLD_NOW, d);
+		if (write(fds[1], d, sizeof(*d)) < 0 || write(fds[1], &calls, sizeof(calls)) < 0 ||
+		    write(fds[1], look, sizeof(look)) < 0)
+			_exit(3);
+		_exit(!ok);
+	}
+	close(fds[1]);
+	calls = 0;
+	if (read(fds[0], d, sizeof(*d)) < (long)sizeof(*d))
+		d->text[0] = 0;
+	else if (read(fds[0], &calls, sizeof(calls)) < 0 || read(fds[0], look, sizeof(look)) < 0)
+		ck_abort_msg("the pipe broke");
+	close(fds[0]);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* Before call n; the mapped file is looked at in call `safe`, and for the last time in `last`. */
+static void check(unsigned n, const unsigned limit[2], int result, const struct diag *d)
+{
+	unsigned safe = limit[0], last = limit[1];
+
+	if (result < 0)
+		ck_assert_msg(n > safe && how <= TO_HALF, "%s before call %u of %u: signal %d", names[how], n,
+			      safe, -result);
+	if (result == 1)
+		ck_assert_msg(strstr(d->text, "libchange.so: "), "%s before call %u: %s", names[how], n, d->text);
+	if (how == REPLACED)
+		ck_assert_msg(result == 0, "%s before call %u: %s", names[how], n, d->text);
+	if (how == TO_NOTHING && n <= last)
+		ck_assert_msg(result != 0, "%s before call %u: loaded", names[how], n);
+}
+
+START_TEST(every_call)
+{
+	struct diag d = {0};
+	unsigned total, limit[2], killed = 0, refused = 0;
+
+	opener_start();
+	make();
+	change_at = 0;
+	ck_assert_msg(load_in_child(&d) == 0, "%s", d.text);
+	total = calls;
+	limit[0] = look[1]; /* the first is that of file_open */
+	limit[1] = look[2];
+	ck_assert_uint_gt(limit[0], total / 3);
+	ck_assert_uint_gt(limit[1], limit[0]);
+	for (how = 0; how < CHANGES; how++)
+		for (unsigned n = 1; n <= total; n++) {
+			int result;
+
+			make();
+			change_at = n;
+			result = load_in_child(&d);
+			check(n, limit, result, &d);
+			killed += result < 0;
+			refused += result == 1;
+		}
+	ck_assert_uint_gt(refused, 2 * limit[0]);
+	kit_say("changes: of %u changes of a file at %u calls %u were refused, %u (cut short after the last "
+		"look) killed", CHANGES * total, total, refused, killed);
+}
+END_TEST
+
+static void add(TCase *tc)
+{
+	tcase_add_test(tc, every_call);
+}
+
+KIT_MAIN("change", add)
