@@ -175,9 +175,11 @@ void host_find_late(void)
 
 	if (host.real.dlopen && host.real.pthread_create)
 		return;
+	host_unseal_block(&host, sizeof host);
 	host.real.dl_iterate_phdr(look_at, &w);
 	take_functions(&w.libdl);
 	take_functions(&w.libpthread);
+	host_seal_block(&host, sizeof host);
 }
 
 /* --- what the process was started with ------------------------------------------------------------- */
@@ -405,6 +407,30 @@ static bool find_all(const char *anchor)
 	host.valgrind = arch_valgrind();
 	host.libc = libc;
 	return true;
+}
+
+/* --- read-only -------------------------------------------------------------------------------------- */
+
+static bool sealing; /* written once, by our constructor */
+
+void host_seal_block(void *at, size_t len)
+{
+	if (sealing)
+		host_mem->protect(at, len, PROT_READ);
+}
+
+void host_unseal_block(void *at, size_t len)
+{
+	if (sealing)
+		host_mem->protect(at, len, PROT_READ | PROT_WRITE);
+}
+
+void host_seal(void)
+{
+	sealing = host.page <= HOST_SEALED;
+	host_seal_block(&host, sizeof host);
+	host_seal_block(&host_found, sizeof host_found);
+	host_seal_paths();
 }
 
 /* --- once ------------------------------------------------------------------------------------------ */

@@ -62,7 +62,10 @@ struct host_real {
 	void (*free)(void *);
 };
 
-/* Constant after host_boot(). */
+/* What host_seal makes read-only has pages of its own, where pages are no larger than this. */
+enum { HOST_SEALED = 4096 };
+
+/* Constant after host_boot(), and read-only after host_seal(). */
 struct host {
 	enum host_libc libc;
 	int minor;	  /* glibc 2.36: 36 */
@@ -77,7 +80,7 @@ struct host {
 	struct link_map *main; /* libc's link_map of the program */
 	struct r_debug *debug; /* found through DT_DEBUG, never through the symbol */
 	struct host_real real;
-};
+} __attribute__((aligned(HOST_SEALED)));
 
 extern struct host host;
 
@@ -88,6 +91,9 @@ extern struct host host;
  * False: not a libc we know; the doors then answer with an error.
  */
 bool host_boot(void);
+
+/* From here on nobody can write into `host`, nor into what host_paths() answers.  For our constructor. */
+void host_seal(void);
 
 /* $NAME from the environment the process was started with; NULL under AT_SECURE. */
 const char *host_getenv(const char *name);

@@ -27,7 +27,7 @@ static struct {
 	const char *hwcaps[HWCAPS_ALL + 1];
 	char text[8192]; /* all strings above */
 	size_t used;
-} known;
+} __attribute__((aligned(HOST_SEALED))) known;
 
 static const char *const last_resort[] = {"/lib64", "/usr/lib64", "/lib", "/usr/lib", NULL};
 
@@ -258,16 +258,23 @@ static void find_paths(void)
 	p->hwcaps = known.hwcaps;
 }
 
+enum { DONE = -1 };
+static int state; /* of host_paths(): 0, the tid that finds out, DONE */
+
+void host_seal_paths(void)
+{
+	if (__atomic_load_n(&state, __ATOMIC_ACQUIRE) == DONE) /* partner: host_paths' release */
+		host_seal_block(&known, sizeof known);
+}
+
 /*
  * The real dlinfo may call a malloc that calls us: the same thread is then given what needs no libc, as
  * is a child that was forked from the middle of it.
  */
 const struct host_paths *host_paths(void)
 {
-	enum { DONE = -1 };
 	static const char *const none[] = {NULL};
 	static const struct host_paths plain = {NULL, last_resort, "lib", none, true};
-	static int state; /* 0, the tid that finds out, DONE */
 	int now = __atomic_load_n(&state, __ATOMIC_ACQUIRE), me;
 
 	if (__builtin_expect(now == DONE, 1))
@@ -282,6 +289,7 @@ const struct host_paths *host_paths(void)
 		} else if (__atomic_compare_exchange_n(&state, &now, me, false, __ATOMIC_ACQUIRE,
 						       __ATOMIC_ACQUIRE)) {
 			find_paths();
+			host_seal_block(&known, sizeof known);
 			__atomic_store_n(&state, DONE, __ATOMIC_RELEASE);
 			now = DONE;
 		}

@@ -8,6 +8,7 @@
 #ifndef COMPAT_PEEK_H
 #define COMPAT_PEEK_H
 
+#include "host.h"
 #include "../loader/elf.h"
 
 struct host_peek {
@@ -33,8 +34,13 @@ struct host_found {
 	struct host_peek libc, ldso;
 	const char *library_path; /* LD_LIBRARY_PATH or --library-path at boot, a copy; or NULL */
 	bool no_cache;		  /* ld.so --inhibit-cache */
-};
+} __attribute__((aligned(HOST_SEALED)));
 extern struct host_found host_found;
+
+/* Pages that were written for the last time; sealed from host_seal() on.  host_unseal for those that must. */
+void host_seal_block(void *at, size_t len);
+void host_unseal_block(void *at, size_t len);
+void host_seal_paths(void);
 
 /* Fills the entries of host.real that are still NULL from libraries that came meanwhile.  UNLOCKED. */
 void host_find_late(void);

@@ -66,6 +66,7 @@ __attribute__((constructor)) static void start(void)
 		return;
 	host_atfork(before_fork, in_parent, in_child);
 	tls_start();
+	host_seal();
 }
 
 __attribute__((destructor)) static void finish(void)

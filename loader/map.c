@@ -97,7 +97,7 @@ static void *reserve_aligned(uintptr_t va, uintptr_t span, uintptr_t align)
 	return p + skip;
 }
 
-/* Zeros on a page that is mapped with `prot` and shall have `after`; never writable and executable meanwhile. */
+/* Zeros on a page that has `prot` and shall have `after`; meanwhile it is never writable and executable. */
 static bool zero_tail(uintptr_t from, uintptr_t to, int prot, int after)
 {
 	uintptr_t page = page_down(from);

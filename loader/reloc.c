@@ -31,7 +31,7 @@ enum { PROT_W = 2 };
 struct job {
 	struct image *im;
 	struct diag *d;
-	const struct segment *seg; /* of the last place */
+	uintptr_t from, len;	   /* where the last place could be: image-relative, and its length */
 	uint64_t serial;	   /* of this pass: what record() has seen */
 	bool ifuncs;		   /* the last pass: resolvers may run */
 	/* Neighbouring relocations often name one symbol. */
@@ -44,28 +44,43 @@ static uint64_t passes; /* so far, of all images.  NEEDS_LOCK */
 
 /* --- places ---------------------------------------------------------------------------------------- */
 
+/*
+ * Where relocations around va may write: a writable segment, or what of it lies on one side of the string
+ * table's last NUL, which was checked once and for all.
+ */
+static bool find_room(struct job *j, uintptr_t va, uintptr_t len)
+{
+	const struct map *m = &j->im->map;
+	uintptr_t nul = (uintptr_t)j->im->st.str + j->im->st.str_len - 1 - m->bias, from, to;
+
+	for (unsigned i = 0; i < m->nseg; i++) {
+		const struct segment *s = &m->seg[i];
+
+		if (!((s->prot & PROT_W) || m->textrel_open) || s->len < len ||
+		    va - s->va > s->len - len)
+			continue;
+		from = s->va;
+		to = s->va + s->len;
+		if (nul - va < len)
+			return diag_set(j->d, DIAG_BAD_ELF,
+					"%s: relocation target %lx at the end of the string table",
+					j->im->path, (unsigned long)va);
+		if (nul >= from && nul < to)
+			*(va > nul ? &from : &to) = va > nul ? nul + 1 : nul;
+		j->from = from;
+		j->len = to - from;
+		return true;
+	}
+	return diag_set(j->d, DIAG_BAD_ELF, "%s: relocation target %lx outside the writable segments",
+			j->im->path, (unsigned long)va);
+}
+
 /* The address of `len` bytes that a relocation may write, or NULL. */
 static void *place(struct job *j, uintptr_t va, uintptr_t len)
 {
-	const struct map *m = &j->im->map;
-
-	if (!j->seg || j->seg->len < len || va - j->seg->va > j->seg->len - len) {
-		j->seg = NULL;
-		for (unsigned i = 0; i < m->nseg && !j->seg; i++) {
-			const struct segment *s = &m->seg[i];
-
-			if (((s->prot & PROT_W) || m->textrel_open) && s->len >= len &&
-			    va - s->va <= s->len - len)
-				j->seg = s;
-		}
-		if (!j->seg) {
-			diag_set(j->d, DIAG_BAD_ELF,
-				 "%s: relocation target %lx outside the writable segments", j->im->path,
-				 (unsigned long)va);
-			return NULL;
-		}
-	}
-	return (void *)(m->bias + va);
+	if ((j->len < len || va - j->from > j->len - len) && !find_room(j, va, len))
+		return NULL;
+	return (void *)(j->im->map.bias + va);
 }
 
 static void store(void *at, uintptr_t v)
@@ -404,8 +419,8 @@ static size_t relative_run(struct job *j, const struct dyn_table *t)
 		if (va - from > last - from || from > last) {
 			if (!place(j, va, sizeof(uintptr_t)))
 				break;
-			from = j->seg->va;
-			last = from + j->seg->len - sizeof(uintptr_t);
+			from = j->from;
+			last = from + j->len - sizeof(uintptr_t);
 		}
 		store((void *)(bias + va), bias + ADDEND(&r[i], bias + va));
 	}

@@ -418,6 +418,29 @@ static void ifuncs_in_data(struct elfgen *e)
 	}
 }
 
+/* The last word of the string table, in a segment that may be written. */
+static void write_strings(struct elfgen *e, uint64_t off)
+{
+	elfgen_poke(e, (struct elfgen_place){ELFGEN_p_flags, PT_LOAD, 0}, PF_R | PF_W);
+	elfgen_poke(e, (struct elfgen_place){ELFGEN_r_offset, 0, 0},
+		    e->table[ELFGEN_STR].off + e->table[ELFGEN_STR].n + off);
+}
+
+static void overwrite_strings(struct elfgen *e)
+{
+	write_strings(e, -1ull);
+}
+
+static void overwrite_behind_strings(struct elfgen *e)
+{
+	write_strings(e, 0);
+}
+
+static void overwrite_before_the_end(struct elfgen *e)
+{
+	write_strings(e, -1ull - sizeof(uintptr_t));
+}
+
 START_TEST(relocations)
 {
 	const uint32_t relative = kit_reloc(RELOC_RELATIVE), symbolic = kit_reloc(RELOC_SYMBOLIC);
@@ -445,6 +468,9 @@ START_TEST(relocations)
 		{"RELR: a full bitmap", {HIT(relr, 0, KIT_DATA), HIT(relr, 1, UINTPTR_MAX)}, FINE},
 		{"RELR: last word of the image and further", {HIT(relr, 0, KIT_DATA + 128 + 0x2345 - 8),
 		 HIT(relr, 1, 3)}, BAD("outside the writable segments")},
+		{"place: the end of the string table", .damage = overwrite_strings, BAD("the string table")},
+		{"place: behind the string table", .damage = overwrite_behind_strings, FINE},
+		{"place: in the string table", .damage = overwrite_before_the_end, FINE},
 		{"relative in bss", {HIT(r_offset, 0, KIT_DATA + 0x1000), HIT(r_info, 0, INFO(0, relative))}, FINE},
 	};
 

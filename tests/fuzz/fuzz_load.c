@@ -118,7 +118,7 @@ static void close_all(void)
 	for (struct image *im = registry.base.first; im; im = im->next)
 		if (!im->host) {
 			im->pinned = false;
-			im->opens = 0;
+			im->opens = im->nunique = 0;
 		}
 	if (unload_begin(&u))
 		unload_finish(&u);
