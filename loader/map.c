@@ -270,6 +270,24 @@ bool map_textrel(struct map *m, bool open, const char *path, struct diag *d)
 	return true;
 }
 
+bool map_writable(const struct map *m, uintptr_t va, uintptr_t len, uintptr_t not, struct map_range *out)
+{
+	for (unsigned i = 0; i < m->nseg; i++) {
+		const struct segment *s = &m->seg[i];
+		uintptr_t from = s->va, to = s->va + s->len;
+
+		if (!((s->prot & PROT_W) || m->textrel_open) || s->len < len || va - from > s->len - len)
+			continue;
+		if (not - va < len)
+			return false;
+		if (not >= from && not < to)
+			*(va > not ? &from : &to) = va > not ? not + 1 : not;
+		*out = (struct map_range){from, to - from};
+		return true;
+	}
+	return false;
+}
+
 /* The pages of RELRO, runtime; false: none. */
 static bool relro(const struct map *m, uintptr_t *from, uintptr_t *to)
 {

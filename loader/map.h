@@ -47,6 +47,15 @@ bool map_protect(struct map *m, const char *path, struct diag *d);
 /* Will a byte of this be read-only after map_protect and map_textrel's end? */
 bool map_sealed(const struct map *m, uintptr_t va, uintptr_t len);
 
+/*
+ * The range around [va, va+len) that relocations may write: a segment, or what of it lies on this side of
+ * the one byte `not`.  False: it is not writable, or contains that byte.
+ */
+struct map_range {
+	uintptr_t va, len; /* image-relative */
+};
+bool map_writable(const struct map *m, uintptr_t va, uintptr_t len, uintptr_t not, struct map_range *out);
+
 void map_unmap(struct map *m);	/* the memory; the description stays for late readers */
 void map_forget(struct map *m); /* the description.  NEEDS_LOCK */
 

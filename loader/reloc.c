@@ -31,7 +31,7 @@ enum { PROT_W = 2 };
 struct job {
 	struct image *im;
 	struct diag *d;
-	uintptr_t from, len;	   /* where the last place could be: image-relative, and its length */
+	struct map_range room;	   /* where the last place could be */
 	uint64_t serial;	   /* of this pass: what record() has seen */
 	bool ifuncs;		   /* the last pass: resolvers may run */
 	/* Neighbouring relocations often name one symbol. */
@@ -44,41 +44,25 @@ static uint64_t passes; /* so far, of all images.  NEEDS_LOCK */
 
 /* --- places ---------------------------------------------------------------------------------------- */
 
-/*
- * Where relocations around va may write: a writable segment, or what of it lies on one side of the string
- * table's last NUL, which was checked once and for all.
- */
+/* The string table's last NUL was checked once and for all: that byte is not for relocations. */
 static bool find_room(struct job *j, uintptr_t va, uintptr_t len)
 {
-	const struct map *m = &j->im->map;
-	uintptr_t nul = (uintptr_t)j->im->st.str + j->im->st.str_len - 1 - m->bias, from, to;
+	const struct symtab *st = &j->im->st;
+	uintptr_t nul = (uintptr_t)st->str + st->str_len - 1 - st->bias;
 
-	for (unsigned i = 0; i < m->nseg; i++) {
-		const struct segment *s = &m->seg[i];
-
-		if (!((s->prot & PROT_W) || m->textrel_open) || s->len < len ||
-		    va - s->va > s->len - len)
-			continue;
-		from = s->va;
-		to = s->va + s->len;
-		if (nul - va < len)
-			return diag_set(j->d, DIAG_BAD_ELF,
-					"%s: relocation target %lx at the end of the string table",
-					j->im->path, (unsigned long)va);
-		if (nul >= from && nul < to)
-			*(va > nul ? &from : &to) = va > nul ? nul + 1 : nul;
-		j->from = from;
-		j->len = to - from;
+	if (map_writable(&j->im->map, va, len, nul, &j->room))
 		return true;
-	}
-	return diag_set(j->d, DIAG_BAD_ELF, "%s: relocation target %lx outside the writable segments",
-			j->im->path, (unsigned long)va);
+	return diag_set(j->d, DIAG_BAD_ELF, "%s: relocation target %lx %s", j->im->path, (unsigned long)va,
+			nul - va < len ? "at the end of the string table" :
+					 "outside the writable segments");
 }
 
 /* The address of `len` bytes that a relocation may write, or NULL. */
 static void *place(struct job *j, uintptr_t va, uintptr_t len)
 {
-	if ((j->len < len || va - j->from > j->len - len) && !find_room(j, va, len))
+	const struct map_range *r = &j->room;
+
+	if ((r->len < len || va - r->va > r->len - len) && !find_room(j, va, len))
 		return NULL;
 	return (void *)(j->im->map.bias + va);
 }
@@ -419,8 +403,8 @@ static size_t relative_run(struct job *j, const struct dyn_table *t)
 		if (va - from > last - from || from > last) {
 			if (!place(j, va, sizeof(uintptr_t)))
 				break;
-			from = j->from;
-			last = from + j->len - sizeof(uintptr_t);
+			from = j->room.va;
+			last = from + j->room.len - sizeof(uintptr_t);
 		}
 		store((void *)(bias + va), bias + ADDEND(&r[i], bias + va));
 	}
