@@ -170,7 +170,7 @@ void init_fini(struct image *im)
 	if (!im->fini_due)
 		return;
 	im->fini_due = false;
-	diag_trace(TRACE_INIT, "fini: %s", im->path);
+	diag_trace(TRACE_INIT, "init: %s, destructors", im->path);
 	for (size_t i = im->dyn.nfini; i-- > 0;) {
 		uintptr_t f = im->dyn.fini_array[i];
 

@@ -267,7 +267,7 @@ bool tls_reserve(struct image *im, struct diag *d)
 		return diag_set(d, DIAG_TLS, "%s: no room for the thread-local storage of one more library",
 				image_label(im));
 	if (ok)
-		diag_trace(TRACE_TLS, "tls: %s: module %zu, %zu bytes, %s\n", image_label(im), t->id,
+		diag_trace(TRACE_TLS, "tls: %s: module %zu, %zu bytes, %s", image_label(im), t->id,
 			   t->memsz, t->place == TLS_STATIC ? "static" : "dynamic");
 	return ok;
 }
