@@ -32,7 +32,7 @@ enum { PATIENCE = 100000 }; /* yields */
 static enum { UNTRIED, SPLICED, REFUSED } state; /* the loader lock's */
 static struct link_map *second;			 /* libc's; ours go in front of it */
 
-static unsigned asked, told; /* serial numbers of changes; the loader lock's */
+static unsigned asked, told;  /* serial numbers of changes; the loader lock's */
 static bool adding, removing; /* what kind they are; the loader lock's */
 /* asked differs from told.  Partners: the stores in ask and settle, the load in debugger_tell. */
 static atomic_bool due;
@@ -259,7 +259,8 @@ static void notify(unsigned serial)
 	struct link_map *map;
 	char why[128];
 
-	if (host.libc != HOST_GLIBC) { /* musl: no assertions, no probes, and nobody else writes r_state */
+	/* musl: no assertions, no probes, and nobody else writes r_state. */
+	if (host.libc != HOST_GLIBC) {
 		tell(false);
 		return;
 	}

@@ -66,8 +66,9 @@ static bool watch(const struct ldso *l, uintptr_t va)
 		if (ph->p_type != PT_LOAD || va < ph->p_vaddr || ph->p_filesz < INSTRUCTION ||
 		    va - ph->p_vaddr > ph->p_filesz - INSTRUCTION)
 			continue;
-		if (ntraps == TRAPS || host_fs->pread(l->f.fd, t->file, INSTRUCTION,
-						      ph->p_offset + (va - ph->p_vaddr)) != INSTRUCTION)
+		if (ntraps == TRAPS ||
+		    host_fs->pread(l->f.fd, t->file, INSTRUCTION,
+				   ph->p_offset + (va - ph->p_vaddr)) != INSTRUCTION)
 			return false;
 		t->at = image_at(l->im, va, INSTRUCTION);
 		ntraps += t->at != NULL;
@@ -142,7 +143,8 @@ static uintptr_t probe(const char *notes, size_t len, uintptr_t base)
 		memcpy(&note, notes, sizeof note);
 		notes += sizeof note;
 		len -= sizeof note;
-		if (note.name > len || padded(note.name) > len || note.body > len - padded(note.name))
+		if (note.name > len || padded(note.name) > len ||
+		    note.body > len - padded(note.name))
 			return 0;
 		if (note.type == NT_STAPSDT)
 			va = probe_in(notes + padded(note.name), note.body, base);
@@ -197,8 +199,9 @@ void trap_find(void)
 	arena_free(l.sections);
 	arena_free(l.names);
 	file_close(&l.f);
-	diag_trace(TRACE_GDB, "gdb: %u places to watch%s%s in %s", ntraps, has_probe ? ", a probe" : "",
-		   unknown ? ", none known," : "", l.im ? l.im->path : "nothing");
+	diag_trace(TRACE_GDB, "gdb: %u places to watch%s%s in %s", ntraps,
+		   has_probe ? ", a probe" : "", unknown ? ", none known," : "",
+		   l.im ? l.im->path : "nothing");
 }
 
 static bool changed(const struct trap *t)

@@ -53,7 +53,7 @@ build_all()
 	compile libstatic.so plugin.c -shared -fPIC -DNAME=static -ftls-model=initial-exec
 	compile libbugs.so bugs.c -shared -fPIC
 	compile syscalls syscalls.c
-	compile hostops hostops.c -ldl -lrt -pthread
+	compile hostops hostops.c "$src/hostops_loader.c" -ldl -lrt -pthread
 	compile race race.c -ldl -pthread
 	compile libthird.so plugin.c -shared -fPIC -DNAME=third
 	compile libfourth.so plugin.c -shared -fPIC -DNAME=fourth

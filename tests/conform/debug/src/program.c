@@ -80,7 +80,8 @@ static void opening(const char *how, const char *file)
 		fprintf(stderr, "%s\n", dlerror());
 		exit(1);
 	}
-	snprintf(l->prefix, sizeof l->prefix, "%.*s", (int)(strlen(base) - strlen("lib.so")), base + 3);
+	snprintf(l->prefix, sizeof l->prefix, "%.*s", (int)(strlen(base) - strlen("lib.so")),
+		 base + 3);
 }
 
 static void forked(void)

@@ -85,7 +85,9 @@ static void after_closing()
 		caught([] { through(throws); });
 		handle = dlopen(i & 1 ? "./libframes.so" : "./libframes2.so", RTLD_NOW);
 		dlclose(old);
-		*(void (**)(const char *))symbol("frames_say") = [](const char *text) { puts(text); };
+		*(void (**)(const char *))symbol("frames_say") = [](const char *text) {
+			puts(text);
+		};
 	}
 }
 
@@ -120,7 +122,8 @@ static std::string names(void *const *pc, int n)
 	for (int i = 0; i < n; i++) {
 		Dl_info info;
 
-		if (dladdr(pc[i], &info) && info.dli_sname && !strncmp(info.dli_sname, "frames_", 7))
+		if (dladdr(pc[i], &info) && info.dli_sname &&
+		    !strncmp(info.dli_sname, "frames_", 7))
 			text += std::string(" ") + info.dli_sname;
 	}
 	return text;
