@@ -1,248 +1,57 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * glibc: what libc has loaded, and loading through libc.
+ * glibc: how glibc's loader behaves.
  *
- * The registry adopts libc's images through host_modules() and learns of late ones by host_generation();
- * load.c sends here what must not exist twice (host_only, host_open).  Works on the public face of
- * dl_iterate_phdr and link_map, which musl shares; what is glibc's own asks host.libc.
+ * host.style is this table until another libc is found.  What its functions need of ld.so they read from
+ * its symbol table.
  *
- * Must never write into libc's structures, and never be called under the loader lock where host.h says
- * UNLOCKED: libc holds its own lock while it calls back.
+ * Must never be asked by name: whoever wants to know calls through host.style.
  */
+#include "common.h"
 #include "host.h"
+#include "paths.h"
 #include "peek.h"
 
 #include "../arch/arch.h"
 #include "../loader/text.h"
 
-#include <dlfcn.h>
-#include <stdatomic.h>
+/* --- names ----------------------------------------------------------------------------------------- */
 
-/* --- walks ------------------------------------------------------------------------------------------ */
-
-enum { WALKERS = 64 };
-
-static _Atomic(char *) walker[WALKERS]; /* thread pointers of those inside; more than these are not known */
-static bool walk_stuck;
-
-static bool enter_walk(char *tp, unsigned *at)
+static bool is_ldso(const char *name)
 {
-	for (*at = 0; *at < WALKERS; ++*at) {
-		char *none = NULL;
-
-		/* Relaxed: read by host_fork_child only, in the forking thread or a copy of it. */
-		if (atomic_compare_exchange_strong_explicit(&walker[*at], &none, tp,
-							    memory_order_relaxed, memory_order_relaxed))
-			return true;
-	}
-	return false;
+	return text_starts(name, "ld-linux") || text_starts(name, "ld64.so") || text_starts(name, "ld.so");
 }
 
-int host_walk(int (*each)(struct dl_phdr_info *, size_t, void *), void *arg)
+static bool is_self(const char *name)
 {
-	unsigned at;
-	bool entered;
-	int r;
-
-	if (walk_stuck)
-		return HOST_NO_WALK;
-	entered = enter_walk(arch_tp(), &at);
-	r = host.real.dl_iterate_phdr(each, arg);
-	if (entered)
-		atomic_store_explicit(&walker[at], NULL, memory_order_relaxed);
-	return r;
+	return !name; /* every name is looked for */
 }
 
-void host_fork_child(void)
+static bool is_own(const char *name)
 {
-	for (unsigned i = 0; i < WALKERS; i++) {
-		char *tp = atomic_load_explicit(&walker[i], memory_order_relaxed);
+	static const char names[] = "libc.so.6\0libm.so.6\0libpthread.so.0\0libdl.so.2\0librt.so.1\0"
+				    "libutil.so.1\0libanl.so.1\0libresolv.so.2\0";
 
-		if (!tp || tp == arch_tp())
-			continue;
-		walk_stuck = true;
-		atomic_store_explicit(&walker[i], NULL, memory_order_relaxed);
-	}
+	return host_listed(names, name) || is_ldso(name);
 }
-
-/* --- the list of images ---------------------------------------------------------------------------- */
-
-struct modules {
-	bool (*each)(const struct host_module *, void *);
-	void *arg;
-	struct link_map *next; /* where the following entry is expected in libc's list */
-};
-
-static bool same(const struct link_map *m, const struct dl_phdr_info *info)
-{
-	return m->l_addr == info->dlpi_addr && m->l_name == info->dlpi_name;
-}
-
-/*
- * The link_map of an entry.  dl_iterate_phdr and the list have one order, so it is the expected one; when
- * somebody spliced entries of his own into the list, the search goes on behind them.
- */
-static struct link_map *match(struct modules *w, const struct dl_phdr_info *info)
-{
-	struct link_map *m;
-
-	for (m = w->next; m; m = m->l_next)
-		if (same(m, info))
-			return m;
-	for (m = host.main; m && m != w->next; m = m->l_next)
-		if (same(m, info))
-			return m;
-	return NULL;
-}
-
-static int walk(struct dl_phdr_info *info, size_t len, void *arg)
-{
-	struct modules *w = arg;
-	struct host_module hm = {
-		.map = match(w, info), .ph = info->dlpi_phdr, .phnum = info->dlpi_phnum};
-
-	if (!hm.map)
-		return 0;
-	w->next = hm.map->l_next;
-	if (len >= offsetof(struct dl_phdr_info, dlpi_tls_data) + sizeof info->dlpi_tls_data) {
-		hm.tls_modid = info->dlpi_tls_modid;
-		hm.tls_data = info->dlpi_tls_data;
-	}
-	return !w->each(&hm, w->arg);
-}
-
-/*
- * glibc before 2.34, in a program without libdl: libc's own door to it.  After the first walk, not before
- * it: a dlopen in 2.31 makes dl_iterate_phdr forget where the thread-locals of start-up modules are.
- */
-static void load_libdl(void)
-{
-	void *(*open)(const char *, int) = (void *(*)(const char *, int))host_peek_symbol(
-		&host_found.libc, "__libc_dlopen_mode");
-	const int internal = (int)0x80000000u; /* __RTLD_DLOPEN */
-
-	if (!host.real.dlopen && open && open("libdl.so.2", RTLD_NOW | internal))
-		host_find_late();
-}
-
-void host_modules(bool (*each)(const struct host_module *, void *), void *arg)
-{
-	struct modules w = {each, arg, host.main};
-
-	host_walk(walk, &w);
-	load_libdl();
-	host_find_late();
-}
-
-/*
- * glibc has, behind the public part: l_real (itself), l_ns (0), l_libname, which was allocated right behind
- * the struct.  If it has not, the public part is what we know.
- */
-size_t host_map_size(void)
-{
-	const struct {
-		struct link_map public;
-		const struct link_map *real;
-		uintptr_t ns, libname;
-	} *map = (const void *)host.main;
-	size_t size;
-
-	if (host.libc != HOST_GLIBC || map->real != host.main || map->ns != 0)
-		return sizeof *host.main;
-	size = map->libname - (uintptr_t)map;
-	return size > 256 && size < 8192 ? size : sizeof *host.main;
-}
-
-static int first(struct dl_phdr_info *info, size_t len, void *arg)
-{
-	uint64_t *generation = arg;
-
-	if (len >= offsetof(struct dl_phdr_info, dlpi_subs) + sizeof info->dlpi_subs)
-		*generation = (uint64_t)info->dlpi_adds << 32 | (uint32_t)info->dlpi_subs;
-	return 1;
-}
-
-uint64_t host_generation(void)
-{
-	uint64_t generation = 0;
-
-	host_walk(first, &generation);
-	return generation;
-}
-
-/*
- * glibc relocates these tags in place, but not in a read-only dynamic section (the vdso's); musl never.
- * A value inside the image is an address already.  The other tags are always relative to the bias.
- */
-uintptr_t host_dyn_ptr(intptr_t tag, uintptr_t d_ptr, uintptr_t bias, uintptr_t start,
-		       uintptr_t end)
-{
-	switch (tag) {
-	case DT_HASH:
-	case DT_PLTGOT:
-	case DT_STRTAB:
-	case DT_SYMTAB:
-	case DT_RELA:
-	case DT_REL:
-	case DT_RELR:
-	case DT_JMPREL:
-	case DT_VERSYM:
-	case DT_GNU_HASH:
-		return d_ptr >= start && d_ptr < end ? d_ptr : bias + d_ptr;
-	case DT_DEBUG:
-		return d_ptr;
-	default:
-		return bias + d_ptr;
-	}
-}
-
-/* --- loading through libc -------------------------------------------------------------------------- */
 
 /*
  * libc and its parts share state with ld.so; libgcc_s must be the one that libc itself opens for thread
  * cancellation, else two unwinders meet in one walk.  The rest keeps one state per process.
  */
-bool host_only(const char *soname)
+static bool is_only(const char *soname)
 {
-	static const char *const exact[] = {
-		"libc.so.6",	  "libpthread.so.0",	  "libdl.so.2",
-		"librt.so.1",	  "libutil.so.1",	  "libanl.so.1",
-		"libresolv.so.2", "libthread_db.so.1",	  "libc_malloc_debug.so.0",
-		"libgcc_s.so.1",  "libBrokenLocale.so.1",
-	};
-	static const char *const prefix[] = {"ld-linux", "ld64.so",    "ld.so",
-					     "ld-musl-", "libc.musl-", "libnss_"};
+	static const char names[] =
+		"libc.so.6\0libpthread.so.0\0libdl.so.2\0librt.so.1\0libutil.so.1\0libanl.so.1\0"
+		"libresolv.so.2\0libthread_db.so.1\0libc_malloc_debug.so.0\0libgcc_s.so.1\0"
+		"libBrokenLocale.so.1\0";
 
-	for (size_t i = 0; i < sizeof exact / sizeof exact[0]; i++)
-		if (text_eq(soname, exact[i]))
-			return true;
-	for (size_t i = 0; i < sizeof prefix / sizeof prefix[0]; i++)
-		if (text_starts(soname, prefix[i]))
-			return true;
-	return false;
+	return host_listed(names, soname) || is_ldso(soname) || text_starts(soname, "libnss_");
 }
 
-struct link_map *host_open(const char *name, char *text, size_t len)
+static const char *alias(const char *symbol)
 {
-	struct link_map *m = NULL;
-	const char *why = "libc has no dlopen";
-
-	if (walk_stuck) {
-		why = "libc's loader is locked by a thread that fork did not copy";
-	} else if (host.real.dlopen) {
-		m = host.real.dlopen(name, RTLD_NOW | RTLD_LOCAL);
-		if (!m)
-			why = host.real.dlerror();
-	}
-	if (!m)
-		text_copy(text, len, why ? why : "unknown error");
-	host_find_late();
-	return m;
-}
-
-bool host_pin(const char *path)
-{
-	return path[0] && !walk_stuck && host.real.dlopen && host.real.dlopen(path, RTLD_LAZY | RTLD_NOLOAD);
+	return symbol ? NULL : symbol; /* it has no second names */
 }
 
 /* --- thread-local storage -------------------------------------------------------------------------- */
@@ -284,7 +93,7 @@ static bool tpoff_by_block(const struct host_module *hm, intptr_t *tpoff)
 	return true;
 }
 
-bool host_tpoff(const struct host_module *hm, intptr_t *tpoff)
+static bool find_tpoff(const struct host_module *hm, intptr_t *tpoff)
 {
 	static const char name[] = "_thread_db_link_map_l_tls_offset";
 	const struct db_field *f =
@@ -295,13 +104,46 @@ bool host_tpoff(const struct host_module *hm, intptr_t *tpoff)
 	return f ? tpoff_by_field(hm, f, tpoff) : tpoff_by_block(hm, tpoff);
 }
 
-/* --- fork ------------------------------------------------------------------------------------------ */
+/* --- the style ------------------------------------------------------------------------------------- */
 
-bool host_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
-{
-	static char dso; /* stands for us in libc's list; we are never unloaded */
+static const char *const sentences[HOST_SENTENCES] = {
+	[HOST_SAY_CANNOT_OPEN] = "$1: cannot open shared object file: $2",
+	[HOST_SAY_CANNOT_READ] = "$1: cannot read file data: $2",
+	[HOST_SAY_UNDEFINED] = "$1: undefined symbol: $2",
+	[HOST_SAY_NO_SYMBOL] = "$1: undefined symbol: $2",
+	[HOST_SAY_BAD_HANDLE] = "invalid handle: $1 is not an open library",
+	[HOST_SAY_REQUEST] = "unsupported dlinfo request",
+};
 
-	if (host.real.register_atfork)
-		return host.real.register_atfork(prepare, parent, child, &dso) == 0;
-	return host.real.pthread_atfork && host.real.pthread_atfork(prepare, parent, child) == 0;
-}
+static const struct host_word no_words[] = {{0, NULL}};
+
+const struct host_style host_style_glibc = {
+	.libc = HOST_GLIBC,
+	.name = "glibc",
+	.say = sentences,
+	.words = no_words,
+	.search = {HOST_STAGE_RPATHS, HOST_STAGE_ENV, HOST_STAGE_RUNPATH, HOST_STAGE_CACHE,
+		   HOST_STAGE_DIRS},
+	.separators = ":;",
+	.close_unloads = true,
+	.versions = true,
+	.unique = true,
+	.flags = true,
+	.stacks = true,
+	.callers = true,
+	.modes = true,
+	.sonames = true,
+	.tokens = true,
+	.success_forgets = true,
+	.sorted = true,
+	.empty_is_cwd = true,
+	.late_global = true,
+	.exact = true,
+	.is_self = is_self,
+	.is_own = is_own,
+	.is_only = is_only,
+	.alias = alias,
+	.is_common = host_common_symbol,
+	.tpoff = find_tpoff,
+	.find_paths = host_find_paths,
+};

@@ -9,8 +9,8 @@
  *   - functions marked UNLOCKED call libc's loader: they must not run under the loader lock, because
  *     libc holds its own lock while it calls foreign code that may call us.
  *
- * host.c of a port is boot.c (find libc) plus one file per libc (glibc.c, musl.c, static.c) and linux.c
- * (raw system calls).
+ * boot.c finds libc, glibc.c and musl.c say how each behaves (struct host_style), modules.c walks what it
+ * loaded, linux.c is the kernel.  In libdlrs.a static.c stands in for boot.c and modules.c.
  */
 #ifndef COMPAT_HOST_H
 #define COMPAT_HOST_H
@@ -22,7 +22,7 @@
 
 #define UNLOCKED /* documentation: call without the loader lock */
 
-enum host_libc { HOST_NONE, HOST_GLIBC, HOST_MUSL };
+enum host_libc { HOST_NONE, HOST_GLIBC, HOST_MUSL, HOST_LIBCS };
 
 /* The address->object answer of glibc >= 2.35 (dlfcn.h there; not in older headers and not in musl's). */
 struct host_find_object {
@@ -67,8 +67,11 @@ enum { HOST_SEALED = 4096 };
 
 /* Constant after host_boot(), and read-only after host_seal(). */
 struct host {
+	const struct host_style *style; /* never NULL: glibc's until libc is found */
 	enum host_libc libc;
 	int minor;	  /* glibc 2.36: 36 */
+	bool is_static;	  /* no loader but ours: libdlrs.a in a static program */
+	uintptr_t libc_at; /* an address in libc's image */
 	int argc;
 	char **argv, **envp; /* as the process was started */
 	char ***env_now;     /* libc's environ: constructors get its value, envp while it is NULL */
@@ -77,12 +80,93 @@ struct host {
 	size_t page;
 	const char *platform; /* $PLATFORM */
 	uintptr_t vdso;	  /* AT_SYSINFO_EHDR, or 0 */
+	bool exe_is_program; /* $ORIGIN of the program is that of /proc/self/exe */
 	struct link_map *main; /* libc's link_map of the program */
 	struct r_debug *debug; /* found through DT_DEBUG, never through the symbol */
 	struct host_real real;
 } __attribute__((aligned(HOST_SEALED)));
 
 extern struct host host;
+
+/* --- how libcs differ ------------------------------------------------------------------------------- */
+
+/* Where a library is looked for; a style lists its stages in order. */
+enum host_stage {
+	HOST_STAGE_END,
+	HOST_STAGE_RPATHS,    /* unless the caller has DT_RUNPATH: DT_RPATH of it, its loaders, the program */
+	HOST_STAGE_INHERITED, /* either path of the caller and of all its loaders */
+	HOST_STAGE_ENV,
+	HOST_STAGE_RUNPATH, /* the caller's */
+	HOST_STAGE_CACHE,
+	HOST_STAGE_DIRS, /* host_paths()->dirs */
+	HOST_STAGES
+};
+
+/* What dlerror says where programs compare; $1, $2 and $3 are filled in. */
+enum host_sentence {
+	HOST_SAY_CANNOT_OPEN, /* file or name, the system's word */
+	HOST_SAY_CANNOT_READ, /* the same */
+	HOST_SAY_UNDEFINED,   /* a reference: object, symbol */
+	HOST_SAY_NO_SYMBOL,   /* dlsym: object, symbol */
+	HOST_SAY_BAD_HANDLE,  /* handle */
+	HOST_SAY_REQUEST,     /* dlinfo does not know it: its number */
+	HOST_SAY_NOT_LOADED,  /* RTLD_NOLOAD: name; NULL: that is no error */
+	HOST_SAY_FAILED,      /* any other failure: name, our text, a system's word; NULL: our text alone */
+	HOST_SENTENCES
+};
+
+struct host_word {
+	int err;
+	const char *text; /* NULL: the end */
+};
+
+struct host_module;
+struct host_paths;
+
+/*
+ * The habits of a libc's loader that programs can tell.  Whoever acts on one asks for the habit, never for
+ * the libc.
+ */
+struct host_style {
+	enum host_libc libc;
+	const char *name; /* "glibc" */
+	const char *const *say;
+	const struct host_word *words; /* where they are not glibc's */
+	unsigned char search[HOST_STAGES];
+	const char *separators; /* of LD_LIBRARY_PATH */
+
+	bool close_unloads;   /* dlclose takes libraries out; else it looks at the handle and that is all */
+	bool versions;	      /* symbol versions are matched; else hidden definitions are passed over */
+	bool unique;	      /* STB_GNU_UNIQUE means something */
+	bool flags;	      /* so do DT_SYMBOLIC, DT_FILTER, RTLD_DEEPBIND, DF_1_NOOPEN and the like */
+	bool stacks;	      /* and PT_GNU_STACK */
+	bool callers;	      /* what dlopen and dlsym(RTLD_DEFAULT) do depends on who calls */
+	bool modes;	      /* dlopen's mode is checked */
+	bool sonames;	      /* DT_SONAME and paths are names; else only what a search was made for */
+	bool tokens;	      /* $LIB, $PLATFORM, and $ORIGIN outside of DT_RPATH and DT_RUNPATH */
+	bool success_forgets; /* a call that succeeds takes dlerror's text away */
+	bool sorted;	      /* constructors and destructors in glibc's order; else the leftmost dependency
+				 first, and at exit later libraries before the program */
+	bool lazy_data;	      /* RTLD_LAZY forgives missing variables, too */
+	bool empty_is_cwd;    /* an empty directory in a list */
+	bool late_global;     /* RTLD_GLOBAL is for after the constructors */
+	bool exact;	      /* dladdr: what lies between segments is the image's, what lies behind a symbol
+				 without a size is not the symbol's */
+
+	/* Does this name mean libc, whatever file has it? */
+	bool (*is_self)(const char *name);
+	/* Is it the name of a file of this libc, and of no other's? */
+	bool (*is_own)(const char *name);
+	/* Must this soname come from libc's own dlopen? */
+	bool (*is_only)(const char *soname);
+	/* Where libc has it under another name, that name; else NULL. */
+	const char *(*alias)(const char *symbol);
+	/* May a library that was built for another libc use this symbol of libc's? */
+	bool (*is_common)(const char *symbol);
+	/* Offset of a module's thread-locals from the thread pointer; false: not static.  UNLOCKED. */
+	bool (*tpoff)(const struct host_module *, intptr_t *tpoff);
+	void (*find_paths)(struct host_paths *);
+};
 
 /*
  * Find libc and fill `host`.  Idempotent and callable from any entry point at any moment: before our own
@@ -106,6 +190,7 @@ struct host_module {
 	unsigned phnum;
 	size_t tls_modid;     /* libc's module id, 0: no PT_TLS */
 	void *tls_data;	      /* the calling thread's block, NULL: not known */
+	bool startup;	      /* seen at the first walk */
 };
 
 /*
@@ -127,7 +212,7 @@ void host_fork_child(void);
 /* The bytes of libc's link_map, its private part included, as far as that can be known.  Constant. */
 size_t host_map_size(void);
 
-/* Changes whenever libc loads or unloads something: adds in the high, subs in the low half.  UNLOCKED. */
+/* Changes whenever libc loads or unloads something; never 0.  UNLOCKED. */
 uint64_t host_generation(void);
 
 /*
@@ -136,17 +221,15 @@ uint64_t host_generation(void);
  */
 uintptr_t host_dyn_ptr(intptr_t tag, uintptr_t d_ptr, uintptr_t bias, uintptr_t start, uintptr_t end);
 
-/* Must this soname come from libc's own dlopen (libc family, ld.so, libgcc_s)? */
-bool host_only(const char *soname);
+/* The libc that a file of this name belongs to; HOST_NONE: none, or any. */
+enum host_libc host_libc_of(const char *soname);
+const char *host_libc_name(enum host_libc);
 
 /* libc's dlopen of a host-only library: its handle, or NULL with libc's message in text[len].  UNLOCKED. */
 struct link_map *host_open(const char *name, char *text, size_t len);
 
 /* Keeps an image that libc loaded by itself from being unloaded by libc.  UNLOCKED. */
 bool host_pin(const char *path);
-
-/* Offset of a host module's thread-locals from the thread pointer; false: not static.  UNLOCKED. */
-bool host_tpoff(const struct host_module *, intptr_t *tpoff);
 
 /* --- where libc searches -------------------------------------------------------------------------- */
 
@@ -227,6 +310,6 @@ uint64_t host_nanoseconds(void);
 void host_write(int fd, const char *s, size_t len);
 int host_create(const char *path); /* a new file for output, close-on-exec */
 _Noreturn void host_exit(int status);
-const char *host_errno_text(int err); /* glibc's English text of the errnos a loader meets; never NULL */
+const char *host_errno_text(int err); /* libc's English text of the errnos a loader meets; never NULL */
 
 #endif

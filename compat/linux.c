@@ -353,10 +353,7 @@ _Noreturn void host_exit(int status)
 
 const char *host_errno_text(int err)
 {
-	static const struct {
-		int err;
-		const char *text;
-	} all[] = {
+	static const struct host_word all[] = {
 		{EPERM, "Operation not permitted"},
 		{ENOENT, "No such file or directory"},
 		{EIO, "Input/output error"},
@@ -387,8 +384,12 @@ const char *host_errno_text(int err)
 		{ETIMEDOUT, "Connection timed out"},
 	};
 
+	err = err < 0 ? -err : err;
+	for (const struct host_word *w = host.style->words; w->text; w++)
+		if (w->err == err)
+			return w->text;
 	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
-		if (all[i].err == (err < 0 ? -err : err))
+		if (all[i].err == err)
 			return all[i].text;
 	return err == 0 ? "Success" : "Unknown error";
 }

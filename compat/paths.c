@@ -2,14 +2,16 @@
 /*
  * paths: where libc searches for libraries, as it was started and as it was built.
  *
- * host_paths() is read by loader/search.c on every search.  The environment's part was copied at boot.
- * The built-in directories are the tail of what libc's dlinfo(RTLD_DI_SERINFO) lists; where the tail
- * begins shows in ld.so itself, which keeps them as one run of strings.  $LIB and the subdirectories for
- * CPU features are derived, and checked against ld.so's strings where they are there.
+ * host_paths() is read by loader/search.c on every search.  The environment's part was copied at boot;
+ * the rest is for the libc's style to find.  Here is glibc's: the built-in directories are the tail of
+ * what libc's dlinfo(RTLD_DI_SERINFO) lists; where the tail begins shows in ld.so itself, which keeps
+ * them as one run of strings.  $LIB and the subdirectories for CPU features are derived, and checked
+ * against ld.so's strings where they are there.
  *
  * Must never be called for the first time under the loader lock, and never read the environment again.
  */
 #include "host.h"
+#include "paths.h"
 #include "peek.h"
 
 #include "../arch/arch.h"
@@ -18,7 +20,7 @@
 #include <dlfcn.h>
 #include <sys/mman.h>
 
-enum { DIRS_MAX = 16, LEGACY_MAX = ARCH_LEGACY_HWCAPS_MAX + 2 }; /* and the platform, and "tls" */
+enum { DIRS_MAX = 64, LEGACY_MAX = ARCH_LEGACY_HWCAPS_MAX + 2 }; /* and the platform, and "tls" */
 enum { HWCAPS_ALL = ARCH_HWCAPS_MAX + (1 << LEGACY_MAX) };
 
 static struct {
@@ -245,17 +247,38 @@ static void find_hwcaps(void)
 
 /* --- once ------------------------------------------------------------------------------------------ */
 
-static void find_paths(void)
+void host_find_paths(struct host_paths *p)
 {
-	struct host_paths *p = &known.paths;
-
-	known.used = 0;
-	p->env = host_found.library_path;
 	p->use_cache = !host_found.no_cache;
 	p->dirs = find_dirs();
 	p->lib = find_lib(p->dirs[0]);
 	find_hwcaps();
 	p->hwcaps = known.hwcaps;
+}
+
+const char *const *host_paths_split(const char *list, const char *separators)
+{
+	unsigned n = 0;
+
+	while (*list && n < DIRS_MAX) {
+		size_t len = 0;
+
+		while (list[len] && !text_chr(separators, list[len]))
+			len++;
+		if (len)
+			known.dirs[n] = keep(list, len);
+		n += len && known.dirs[n];
+		list += len + (list[len] != 0);
+	}
+	known.dirs[n] = NULL;
+	return known.dirs;
+}
+
+static void find_paths(void)
+{
+	known.used = 0;
+	known.paths.env = host_found.library_path;
+	host.style->find_paths(&known.paths);
 }
 
 enum { DONE = -1 };

@@ -24,6 +24,32 @@ static uint32_t hash_sysv(const char *name)
 	return h;
 }
 
+/*
+ * glibc relocates these tags in place, but not in a read-only dynamic section (the vdso's); musl never.
+ * A value inside the image is an address already.  The other tags are always relative to the bias.
+ */
+uintptr_t host_dyn_ptr(intptr_t tag, uintptr_t d_ptr, uintptr_t bias, uintptr_t start,
+		       uintptr_t end)
+{
+	switch (tag) {
+	case DT_HASH:
+	case DT_PLTGOT:
+	case DT_STRTAB:
+	case DT_SYMTAB:
+	case DT_RELA:
+	case DT_REL:
+	case DT_RELR:
+	case DT_JMPREL:
+	case DT_VERSYM:
+	case DT_GNU_HASH:
+		return d_ptr >= start && d_ptr < end ? d_ptr : bias + d_ptr;
+	case DT_DEBUG:
+		return d_ptr;
+	default:
+		return bias + d_ptr;
+	}
+}
+
 /* d_ptr as an address, whether or not libc relocated this entry in place. */
 static const void *pointer(const struct host_peek *pk, const elf_dyn *dy)
 {

@@ -29,9 +29,19 @@ bool host_peek_around(struct host_peek *pk, const void *addr);
 /* The address of a defined symbol, its default version if there are several; 0: none. */
 uintptr_t host_peek_symbol(const struct host_peek *pk, const char *name);
 
-/* What boot.c found besides `host`: for the other files here.  Constant after host_boot(). */
+extern const struct host_style host_style_glibc, host_style_musl;
+
+/*
+ * For once.c: may libc be looked for already?  Then: fills `host`, `host_found` and the style; false: no
+ * libc that we know.
+ */
+bool host_find_possible(void);
+bool host_find(void);
+
+/* What it found besides `host`: for the other files here.  Constant after host_boot(). */
 struct host_found {
 	struct host_peek libc, ldso;
+	const char *ldso_name;	  /* libc's name for its loader */
 	const char *library_path; /* LD_LIBRARY_PATH or --library-path at boot, a copy; or NULL */
 	bool no_cache;		  /* ld.so --inhibit-cache */
 } __attribute__((aligned(HOST_SEALED)));

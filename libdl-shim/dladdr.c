@@ -38,6 +38,16 @@ static void answer(const struct image *im, const elf_sym *sym, Dl_info *info)
 	info->dli_saddr = sym ? (void *)image_value(im, sym) : NULL;
 }
 
+/* Not in a gap: musl gives those to malloc. */
+static bool in_segment(const struct image *im, uintptr_t addr)
+{
+	for (unsigned i = 0; i < im->phnum; i++)
+		if (im->ph[i].p_type == PT_LOAD &&
+		    addr - im->map.bias - im->ph[i].p_vaddr < im->ph[i].p_memsz)
+			return true;
+	return false;
+}
+
 int dladdr1(const void *addr, Dl_info *info, void **extra, int flags)
 {
 	const struct image *im = NULL;
@@ -48,6 +58,8 @@ int dladdr1(const void *addr, Dl_info *info, void **extra, int flags)
 		return 0;
 	token = epoch_enter(tls_reader());
 	im = find_address((uintptr_t)addr);
+	if (im && !host.style->exact && !in_segment(im, (uintptr_t)addr))
+		im = NULL;
 	if (im) {
 		sym = hash_nearest(&im->st, (uintptr_t)addr);
 		answer(im, sym, info);

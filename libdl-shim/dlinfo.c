@@ -104,6 +104,8 @@ static int origin(const struct image *im, char *out, struct diag *d)
 /* NEEDS_LOCK. */
 static int answer(struct image *im, int request, void *arg, struct diag *d)
 {
+	char number[16];
+
 	switch (request) {
 	case INFO_LMID:
 		*(long *)arg = im->space->id;
@@ -128,7 +130,8 @@ static int answer(struct image *im, int request, void *arg, struct diag *d)
 		*(const elf_phdr **)arg = im->ph;
 		return (int)im->phnum;
 	}
-	diag_set(d, DIAG_USAGE, "unsupported dlinfo request");
+	text_format(number, sizeof number, "%d", request);
+	diag_say(d, DIAG_USAGE, HOST_SAY_REQUEST, number, "");
 	return -1;
 }
 
@@ -169,7 +172,7 @@ int dlinfo(void *handle, int request, void *arg)
 	im = find_handle(handle);
 	theirs = im && is_hosts(im, request);
 	if (!im)
-		diag_set(&d, DIAG_USAGE, "invalid handle");
+		door_bad_handle(handle, &d);
 	else if (!theirs)
 		r = answer(im, request, arg, &d);
 	door_leave();

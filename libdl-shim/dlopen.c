@@ -7,12 +7,14 @@
  * it loads without our lock, and the transaction is tried again from the start.
  */
 #include <dlfcn.h>
+#include <errno.h>
 
 #include "door.h"
 
 #include "../compat/host.h"
 #include "../loader/arena.h"
 #include "../loader/debugger.h"
+#include "../loader/exit.h"
 #include "../loader/find.h"
 #include "../loader/init.h"
 #include "../loader/load.h"
@@ -34,6 +36,8 @@ static void *refuse(const struct diag *d)
 
 static bool check_mode(const char *file, int mode, struct diag *d)
 {
+	if (!host.style->modes)
+		return true;
 	if (mode & ~MODES)
 		return diag_set(d, DIAG_USAGE, "invalid mode parameter (bits %x are unknown)",
 				mode & ~MODES);
@@ -86,7 +90,7 @@ static bool attempt(struct load *ld, uintptr_t caller)
 	bool ok;
 
 	door_enter();
-	ld->caller = door_image(caller);
+	ld->caller = door_asker(caller);
 	if (!ld->space)
 		ld->space = ld->caller->space;
 	ok = load_link(ld);
@@ -95,8 +99,19 @@ static bool attempt(struct load *ld, uintptr_t caller)
 		forget_want(ld);
 		ok = load_link(ld);
 	}
+	if (!ok && !ld->want && !ld->not_loaded)
+		diag_frame(ld->diag, ld->name);
 	door_leave();
 	return ok;
+}
+
+static void make_global(struct load *ld)
+{
+	if (!(ld->mode & RTLD_GLOBAL))
+		return;
+	door_enter();
+	load_finish(ld);
+	door_leave();
 }
 
 static void *open_file(struct load *ld, uintptr_t caller)
@@ -110,12 +125,12 @@ static void *open_file(struct load *ld, uintptr_t caller)
 	if (!ok)
 		return ld->not_loaded ? NULL : refuse(ld->diag);
 	debugger_tell();
+	exit_arm();
+	if (!host.style->late_global)
+		make_global(ld);
 	init_run(ld->root);
-	if (ld->mode & RTLD_GLOBAL) {
-		door_enter();
-		load_finish(ld);
-		door_leave();
-	}
+	if (host.style->late_global)
+		make_global(ld);
 	return ld->root->handle;
 }
 
@@ -138,8 +153,12 @@ static void *open_in(const char *file, int mode, struct space *space, uintptr_t 
 	diag_clear(&d);
 	if (!check_mode(file, mode, &d))
 		return refuse(&d);
-	if (!file || !*file)
+	if (!file || (!*file && host.style->modes))
 		return open_program();
+	if (!*file) {
+		diag_say(&d, DIAG_USAGE, HOST_SAY_CANNOT_OPEN, file, host_errno_text(EINVAL));
+		return refuse(&d);
+	}
 	return open_file(&ld, caller);
 }
 
@@ -215,8 +234,8 @@ static bool drop(void *handle, bool *last, struct diag *d)
 	bool gone = !im || atomic_load_explicit(&im->state, memory_order_relaxed) >= IMAGE_FINI;
 
 	if (gone)
-		return diag_set(d, DIAG_USAGE, "invalid handle: %p is not an open library", handle);
-	return unload_drop(im, last, d);
+		return door_bad_handle(handle, d);
+	return !host.style->close_unloads || unload_drop(im, last, d);
 }
 
 DOOR int dlclose(void *handle)

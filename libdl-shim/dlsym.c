@@ -49,10 +49,11 @@ static bool after(struct scope_list *list, const struct image *from, unsigned *a
 static bool find_next(struct image *from, struct sym_request *rq, struct sym_found *out)
 {
 	struct scope_chain *chain = atomic_load_explicit(&from->chain, memory_order_acquire);
-	struct scope_list *list = list_at(from->startup ? &registry.base.global : &from->search);
+	bool global = from->startup || (from->global && !host.style->callers);
+	struct scope_list *list = list_at(global ? &registry.base.global : &from->search);
 	unsigned at;
 
-	if (from->host)
+	if (from->host || global)
 		return after(list, from, &at) && scope_find_in(list, at, rq, out);
 	for (unsigned i = 0; chain && i < chain->n; i++) {
 		if (chain->scope[i] == &from->space->global)
@@ -104,9 +105,9 @@ static bool find(struct question *q)
 	} else {
 		q->from = door_image(q->caller);
 		ok = q->handle == RTLD_NEXT ? find_next(q->from, &rq, &q->found)
-					    : scope_find(q->from, &rq, &q->found);
+					    : scope_find(door_asker(q->caller), &rq, &q->found);
 	}
-	if (ok && ELF_ST_BIND(q->found.sym->st_info) == STB_GNU_UNIQUE)
+	if (ok && scope_unique(&q->found))
 		scope_unique_first(q->found.im->space, &rq, &q->found);
 	return ok;
 }
@@ -127,7 +128,7 @@ static void refuse(const struct question *q)
 		door_missing(q->from, q->name, q->version);
 		return;
 	}
-	diag_set(&d, DIAG_USAGE, "invalid handle: %p is not an open library", q->handle);
+	door_bad_handle(q->handle, &d);
 	door_error(&d);
 }
 

@@ -68,6 +68,13 @@ struct image *door_image(uintptr_t caller)
 	return im ? im : registry.program;
 }
 
+struct image *door_asker(uintptr_t caller)
+{
+	struct image *im = door_image(caller);
+
+	return host.style->callers || im->space != &registry.base ? im : registry.program;
+}
+
 void door_error(const struct diag *d)
 {
 	struct thread *t = tls_thread();
@@ -86,9 +93,17 @@ void door_error(const struct diag *d)
 	door_leave();
 }
 
+bool door_bad_handle(const void *handle, struct diag *d)
+{
+	char text[32];
+
+	text_format(text, sizeof text, "%p", handle);
+	return diag_say(d, DIAG_USAGE, HOST_SAY_BAD_HANDLE, text, "");
+}
+
 void door_no_error(void)
 {
-	struct thread *t = tls_thread_known();
+	struct thread *t = host.style->success_forgets ? tls_thread_known() : NULL;
 
 	if (t)
 		t->error_new = false;
@@ -96,8 +111,9 @@ void door_no_error(void)
 
 static void say_missing(struct diag *d, const char *label, const char *name, const char *version)
 {
-	diag_set(d, DIAG_NO_SYMBOL, "%s: undefined symbol: %s%s%s", label, name,
-		 version && *version ? ", version " : "", version ? version : "");
+	diag_say(d, DIAG_NO_SYMBOL, HOST_SAY_NO_SYMBOL, label, name);
+	if (version && *version)
+		diag_add(d, ", version %s", version);
 }
 
 void door_missing(const struct image *from, const char *name, const char *version)

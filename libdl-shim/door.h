@@ -31,6 +31,9 @@ void door_leave(void);
 /* The image that the return address lies in; the program when nobody's.  Inside the lock or an epoch. */
 struct image *door_image(uintptr_t caller);
 
+/* The same, but the program where libc does not care who asks: in the base namespace, that is. */
+struct image *door_asker(uintptr_t caller);
+
 /* Leaves the message for dlerror in this thread, or forgets the last one. */
 void door_error(const struct diag *d);
 void door_no_error(void);
@@ -41,5 +44,7 @@ void door_no_error(void);
  */
 void door_missing(const struct image *from, const char *name, const char *version);
 const char *door_error_text(void); /* of this thread's last failure, once; NULL */
+/* The diag says so; returns false. */
+bool door_bad_handle(const void *handle, struct diag *d);
 
 #endif

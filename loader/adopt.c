@@ -35,6 +35,8 @@ static bool link_needed(struct image *im)
 		const char *name = dyn_depend(&im->dyn, &im->st, i, &tag);
 		struct image *to = name ? registry_by_name(im->space, name) : NULL;
 
+		if (!to && name && host.style->is_self(name))
+			to = scope_libc;
 		if (!to)
 			continue;
 		im->needed[im->nneeded++] = to;
@@ -54,7 +56,7 @@ static void adopt_tls(struct image *im, const struct host_module *mod)
 		return;
 	im->tls.place = TLS_HOST;
 	im->tls.id = mod->tls_modid;
-	im->tls.host_static = host_tpoff(mod, &im->tls.tpoff);
+	im->tls.host_static = host.style->tpoff(mod, &im->tls.tpoff);
 }
 
 /*
@@ -111,7 +113,11 @@ static bool describe(struct image *im, const struct host_module *mod, struct dia
 	adopt_tls(im, mod);
 	if (!adopt_special(im, d))
 		return false;
-	im->libc_family = soname && host_only(soname);
+	if (!scope_libc && host.libc_at - im->map.start < im->map.end - im->map.start)
+		scope_libc = im;
+	im->libc_family = im == scope_libc || (soname && host.style->is_only(soname));
+	if (!host.style->sonames)
+		return registry_name(im, text_base(im->path));
 	return registry_name(im, im->path) && (!soname || registry_name(im, soname));
 }
 

@@ -9,10 +9,10 @@
  *
  * Called by every room; diag_trace_start by the door at boot.  Must never allocate.
  */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 
-#include "../compat/host.h"
 #include "diag.h"
 #include "text.h"
 
@@ -42,8 +42,8 @@ bool diag_set(struct diag *d, enum diag_kind kind, const char *fmt, ...)
 
 	if (!d || d->kind != DIAG_NONE)
 		return false;
+	diag_clear(d);
 	d->kind = kind;
-	d->len = 0;
 	va_start(ap, fmt);
 	append(d, fmt, ap);
 	va_end(ap);
@@ -67,6 +67,52 @@ bool diag_no_memory(struct diag *d, const char *object)
 	if (object && *object)
 		return diag_set(d, DIAG_NO_MEMORY, "%s: cannot allocate memory", object);
 	return diag_set(d, DIAG_NO_MEMORY, "cannot allocate memory");
+}
+
+/* libc's sentence, its places filled. */
+static void fill(struct diag *d, const char *sentence, const char *const part[3])
+{
+	for (const char *s = sentence; *s; s++) {
+		if (*s == '$' && s[1] >= '1' && s[1] <= '3')
+			diag_add(d, "%.1024s", part[*++s - '1']);
+		else
+			diag_add(d, "%c", *s);
+	}
+}
+
+bool diag_say(struct diag *d, enum diag_kind kind, enum host_sentence what, const char *a, const char *b)
+{
+	const char *const part[] = {a, b, ""};
+
+	if (!d || d->kind != DIAG_NONE)
+		return false;
+	diag_clear(d);
+	d->kind = kind;
+	d->said = true;
+	d->word = what == HOST_SAY_CANNOT_OPEN ? b : NULL;
+	fill(d, host.style->say[what], part);
+	return false;
+}
+
+/* What the system would say, had it failed in our place. */
+static const char *system_word(enum diag_kind kind)
+{
+	return host_errno_text(kind == DIAG_NO_MEMORY || kind == DIAG_TLS ? ENOMEM : ENOEXEC);
+}
+
+bool diag_frame(struct diag *d, const char *name)
+{
+	const char *sentence = host.style->say[HOST_SAY_FAILED];
+	static char own[sizeof d->text]; /* stacks may be small; the loader lock protects it */
+	const char *const part[] = {name, own, system_word(d->kind)};
+
+	if (!sentence || d->said)
+		return false;
+	memcpy(own, d->text, d->len + 1);
+	d->said = true;
+	d->len = 0;
+	fill(d, sentence, part);
+	return false;
 }
 
 /* ---- traces ----------------------------------------------------------------------------------- */

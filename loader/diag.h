@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "../compat/host.h"
+
 enum diag_kind {
 	DIAG_NONE,
 	DIAG_NOT_FOUND,	  /* a file or dependency is missing */
@@ -27,6 +29,8 @@ enum diag_kind {
 
 struct diag {
 	enum diag_kind kind;
+	bool said;	  /* in libc's words already */
+	const char *word; /* of a file that did not open: the system's; else NULL */
 	size_t len;
 	char text[2048];
 };
@@ -41,9 +45,17 @@ bool diag_no_memory(struct diag *d, const char *object);
 static inline void diag_clear(struct diag *d)
 {
 	d->kind = DIAG_NONE;
+	d->said = false;
+	d->word = NULL;
 	d->len = 0;
 	d->text[0] = '\0';
 }
+
+/* In libc's own words, with $1 and $2 filled in; they are cut before they fill the message. */
+bool diag_say(struct diag *d, enum diag_kind kind, enum host_sentence what, const char *a, const char *b);
+
+/* The load of this name failed: libc's words for that, around a message that is in ours.  NEEDS_LOCK. */
+bool diag_frame(struct diag *d, const char *name);
 
 /* Channels of DLRS_DEBUG, a comma-separated list of their names; "all". */
 enum trace {

@@ -37,9 +37,19 @@ static size_t any_token(const char *in)
 {
 	size_t len = token(in, "ORIGIN");
 
-	if (!len)
+	if (!len && host.style->tokens)
 		len = token(in, "LIB");
-	return len ? len : token(in, "PLATFORM");
+	return len || !host.style->tokens ? len : token(in, "PLATFORM");
+}
+
+bool dst_usable(const char *list)
+{
+	if (host.style->tokens)
+		return true;
+	while ((list = text_chr(list, '$')))
+		if (!token(++list, "ORIGIN"))
+			return false;
+	return true;
 }
 
 bool dst_present(const char *s)

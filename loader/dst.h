@@ -12,6 +12,9 @@
 
 bool dst_present(const char *s);
 
+/* May a list of directories be used?  musl forgets one with tokens that it does not know. */
+bool dst_usable(const char *list);
+
 /*
  * Expands a path; `owner` is the image it was written in.  False: the result is empty, too long, a token
  * has no value, or AT_SECURE forbids it.

@@ -9,6 +9,9 @@
  * group of ours lend the next host image in that order one more destructor, which runs first there and
  * calls the group.  Groups without such an image run at once.
  *
+ * A libc that does not sort (musl, and a static program) runs destructors in the reverse order of
+ * constructors. Ours are the youngest, so all of them hang on the program's.
+ *
  * What is written is libc's copy of two words in a dynamic section (private memory, behind RELRO); see
  * host-libc facts: both glibc and musl read them at that moment.
  */
@@ -66,8 +69,13 @@ static elf_dyn *entry(const struct image *im, intptr_t tag)
 	return NULL;
 }
 
-static bool writable(uintptr_t from, uintptr_t to, bool yes)
+/* Opens or closes a dynamic section that is read-only, as RELRO or from the beginning. */
+static bool writable(const struct image *im, bool yes)
 {
+	uintptr_t from = (uintptr_t)im->dyn.at, to = from + im->dyn.n * sizeof *im->dyn.at;
+
+	if (!image_sealed(im, from) && map_has(&im->map, from - im->map.bias, to - from, PROT_R | PROT_W))
+		return true;
 	from &= ~(host.page - 1);
 	to = (to + host.page - 1) & ~(host.page - 1);
 	return host_mem->protect((void *)from, to - from, yes ? PROT_R | PROT_W : PROT_R) >= 0;
@@ -77,7 +85,6 @@ static bool writable(uintptr_t from, uintptr_t to, bool yes)
 static bool lend(struct image *im, void (*hook)(void), bool first)
 {
 	elf_dyn *array = entry(im, DT_FINI_ARRAY), *size = entry(im, DT_FINI_ARRAYSZ);
-	uintptr_t from = (uintptr_t)im->dyn.at, to = from + im->dyn.n * sizeof *array;
 	uintptr_t *new;
 	size_t n;
 
@@ -85,7 +92,7 @@ static bool lend(struct image *im, void (*hook)(void), bool first)
 		return false;
 	n = size->d_un.d_val / sizeof(uintptr_t);
 	new = arena_alloc((n + 1) * sizeof *new);
-	if (!new || !writable(from, to, true)) {
+	if (!new || !writable(im, true)) {
 		arena_free(new);
 		return false;
 	}
@@ -93,7 +100,7 @@ static bool lend(struct image *im, void (*hook)(void), bool first)
 	new[first ? n : 0] = (uintptr_t)hook;
 	array->d_un.d_ptr = (uintptr_t)new - im->map.bias;
 	size->d_un.d_val = (n + 1) * sizeof *new;
-	writable(from, to, false);
+	writable(im, false);
 	return true;
 }
 
@@ -150,10 +157,54 @@ static bool lend_hooks(unsigned from)
 	return !waiting || (last && lend(last, run_rest, false));
 }
 
+/* --- where libc does not sort ----------------------------------------------------------------------- */
+
+static struct image *youngest(void)
+{
+	struct image *last = NULL;
+
+	for (struct space *sp = &registry.base; sp; sp = sp->next)
+		for (struct image *im = sp->first; im; im = im->next)
+			if (ours(im) && im->fini_due && (!last || im->turn > last->turn))
+				last = im;
+	return last;
+}
+
+static void run_backwards(void)
+{
+	struct image *im;
+
+	do {
+		lock_enter();
+		im = youngest();
+		lock_leave();
+		if (im)
+			init_fini(im);
+	} while (im);
+}
+
+void exit_arm(void)
+{
+	static bool armed;
+
+	if (host.style->sorted || host.is_static)
+		return;
+	lock_enter();
+	if (!armed)
+		armed = lend(registry.program, run_backwards, true);
+	lock_leave();
+}
+
+/* --- our own destructor ------------------------------------------------------------------------------ */
+
 void exit_run(void)
 {
 	bool lent;
 
+	if (!host.style->sorted || host.is_static) {
+		run_backwards();
+		return;
+	}
 	lock_enter();
 	if (order || !collect()) {
 		lock_leave();

@@ -34,11 +34,11 @@ void file_close(struct file *f)
 	f->ph = NULL;
 }
 
-/* glibc's "cannot open shared object file: WHY"; only "not there" lets a search say so at the end. */
+/* "cannot open shared object file: WHY"; only "not there" lets a search say so at the end. */
 static bool refuse_open(const char *path, int err, struct diag *d)
 {
-	return diag_set(d, err == ERROR_NOENT ? DIAG_NOT_FOUND : DIAG_IO,
-			"%s: cannot open shared object file: %s", path, host_errno_text(err));
+	return diag_say(d, err == ERROR_NOENT ? DIAG_NOT_FOUND : DIAG_IO, HOST_SAY_CANNOT_OPEN, path,
+			host_errno_text(err));
 }
 
 static bool refuse_stat(const char *path, int err, struct diag *d)
@@ -86,8 +86,7 @@ bool file_open(struct file *f, const char *path, struct diag *d)
 		return true;
 	file_close(f);
 	if ((st.mode & MODE_TYPE) == MODE_DIRECTORY)
-		return diag_set(d, DIAG_IO, "%s: cannot read file data: %s", path,
-				host_errno_text(ERROR_ISDIR));
+		return diag_say(d, DIAG_IO, HOST_SAY_CANNOT_READ, path, host_errno_text(ERROR_ISDIR));
 	return diag_set(d, DIAG_IO, "%s: cannot read file data: not a regular file", path);
 }
 
@@ -235,7 +234,7 @@ bool file_headers(struct file *f, struct diag *d)
 {
 	f->head_len = host_fs->pread(f->fd, f->head, sizeof f->head, 0);
 	if (f->head_len < 0)
-		return diag_set(d, DIAG_IO, "%s: cannot read file data: %s", f->path,
+		return diag_say(d, DIAG_IO, HOST_SAY_CANNOT_READ, f->path,
 				host_errno_text((int)-f->head_len));
 	if ((size_t)f->head_len < sizeof f->eh)
 		return diag_set(d, DIAG_BAD_ELF, "%s: file too short", f->path);

@@ -11,9 +11,11 @@
  *     symbol of a table that has no versions;
  *   none is asked for: the oldest (base, or the first that was defined); dlsym wants the newest instead,
  *     which is the default one; if neither exists, the only versioned one there is.
+ * musl asks for none ever, and takes what is not hidden.
  */
 #include "hash.h"
 
+#include "../compat/host.h"
 #include "text.h"
 
 enum {
@@ -73,6 +75,8 @@ static bool version_fits(const struct symtab *st, uint32_t i, const struct sym_r
 	if (!st->versym)
 		return true;
 	raw = st->versym[i];
+	if (!host.style->versions && !rq->version)
+		return !(raw & ELF_VERSYM_HIDDEN);
 	index = raw & ~ELF_VERSYM_HIDDEN;
 	if (rq->version) {
 		if (version_is(st, index, rq->version))
@@ -184,6 +188,11 @@ uint32_t hash_count(const struct symtab *st)
 	return last < st->nsym ? last + 1 : st->nsym;
 }
 
+static bool covers(const elf_sym *s, uintptr_t va)
+{
+	return s->st_size ? va - s->st_value < s->st_size : va == s->st_value;
+}
+
 const elf_sym *hash_nearest(const struct symtab *st, uintptr_t addr)
 {
 	const elf_sym *best = NULL;
@@ -198,10 +207,10 @@ const elf_sym *hash_nearest(const struct symtab *st, uintptr_t addr)
 			continue;
 		if ((s->st_shndx == SHN_UNDEF && s->st_value == 0) || s->st_value > va)
 			continue;
-		if (!(s->st_size ? va - s->st_value < s->st_size : va == s->st_value))
+		if (host.style->exact && !covers(s, va))
 			continue;
 		if (!best || s->st_value > best->st_value)
 			best = s;
 	}
-	return best;
+	return best && (covers(best, va) || (!best->st_size && !host.style->exact)) ? best : NULL;
 }

@@ -185,7 +185,7 @@ bool image_headers(struct image *im, const elf_phdr *ph, unsigned phnum, uint64_
 /* What DF_1_* and the like forbid, in glibc's words. */
 static bool check_flags(const struct image *im, struct diag *d)
 {
-	if (im->dyn.flags_1 & DF_1_PIE)
+	if (im->dyn.flags_1 & DF_1_PIE && host.style->flags)
 		return diag_set(d, DIAG_REFUSED,
 				"%s: cannot dynamically load position-independent executable", im->path);
 	return true;
@@ -202,9 +202,32 @@ bool image_parse(struct image *im, dyn_ptr_rule *rule, struct diag *d)
 	return rule || check_flags(im, d);
 }
 
+bool image_sealed(const struct image *im, uintptr_t at)
+{
+	for (unsigned i = 0; i < im->phnum; i++) {
+		uintptr_t start = im->map.bias + im->ph[i].p_vaddr;
+
+		if (im->ph[i].p_type == PT_GNU_RELRO && at >= start &&
+		    at < ((start + im->ph[i].p_memsz) & ~(host.page - 1)))
+			return true;
+	}
+	return false;
+}
+
 const char *image_label(const struct image *im)
 {
 	return *im->path ? im->path : host.argc > 0 && host.argv[0] ? host.argv[0] : "<main program>";
+}
+
+bool image_explain(const struct image *im, struct diag *d)
+{
+	if (!image_is_foreign(im))
+		return false;
+	diag_add(d, "; %s was built for %s, and this process has %s", im->path, host_libc_name(im->made_for),
+		 host.style->name);
+	if (host.minor)
+		diag_add(d, " 2.%d", host.minor);
+	return diag_add(d, ": there can be only one libc");
 }
 
 bool image_origin(const struct image *im, char *out, size_t len)
@@ -214,7 +237,7 @@ bool image_origin(const struct image *im, char *out, size_t len)
 
 	if (im->origin)
 		return text_copy(out, len, im->origin) < len;
-	if (im->program && !*im->path) {
+	if (im->program && (!*im->path || host.exe_is_program)) {
 		if (host_fs->realpath("/proc/self/exe", out, len) <= 0)
 			return false;
 	} else if (text_copy(out, len, im->path) >= len) {

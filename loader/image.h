@@ -10,6 +10,7 @@
 
 #include <stdatomic.h>
 
+#include "../compat/host.h"
 #include "dyn.h"
 #include "file.h"
 #include "hash.h"
@@ -104,6 +105,8 @@ struct image {
 	uintptr_t eh_frame_hdr; /* runtime address of PT_GNU_EH_FRAME, 0: none */
 	bool exec_stack;	/* asks for one: PT_GNU_STACK with PF_X, or none */
 
+	enum host_libc made_for; /* ours: whose names and versions it asks for */
+
 	/* Stage 3, parse.  Readers see it after commit. */
 	struct dyn dyn;
 	struct symtab st;
@@ -136,11 +139,13 @@ struct image {
 	struct thread *owner; /* who runs its constructors or destructors now */
 	atomic_bool settled; /* a root: all constructors of its closure have run */
 	bool fini_due;	  /* constructors ran: destructors owed */
+	unsigned turn;	  /* as the how manyth its constructors ran */
 	bool hooked;	  /* host: exit.c lent it a destructor */
 	enum image_shown shown; /* ours: link.l_next and l_prev are debugger.c's, too */
 
 	/* Relocation. */
 	bool lazy;	    /* PLT slots may be bound at first call */
+	bool lenient;	    /* missing variables are forgiven */
 	const void **late;  /* reloc.c: entries that must wait until resolvers may run */
 	unsigned nlate, caplate;
 	uint64_t bound_serial; /* scratch: the last relocation pass that recorded a binding to it */
@@ -170,8 +175,20 @@ static inline const void *image_at(const struct image *im, uintptr_t va, uintptr
 	return map_at(&im->map, va, len);
 }
 
+/* Do the bytes at an address lie behind RELRO by now? */
+bool image_sealed(const struct image *im, uintptr_t at);
+
 /* Name for messages: the path, or the program's. */
 const char *image_label(const struct image *im);
+
+/* Was it built for another libc than this process has? */
+static inline bool image_is_foreign(const struct image *im)
+{
+	return im->made_for != HOST_NONE && im->made_for != host.style->libc;
+}
+
+/* After a failure: that it was built for one libc and this process has another.  Returns false. */
+bool image_explain(const struct image *im, struct diag *d);
 
 /* The directory of its real path ($ORIGIN), copied; false: not known. */
 bool image_origin(const struct image *im, char *out, size_t len);

@@ -22,6 +22,7 @@ typedef void constructor(int, char **, char **);
 typedef void destructor(void);
 
 static struct lock_event finished; /* some image became READY */
+static atomic_uint turns;	   /* constructors begun; partner: itself */
 
 /* Acquire: partner is the release in run(); READY means that what the constructors wrote is seen. */
 static enum image_state state_of(const struct image *im)
@@ -51,6 +52,8 @@ static void construct(struct image *im)
 	char **env = environment();
 
 	diag_trace(TRACE_INIT, "init: %s", im->path);
+	/* Relaxed: read at exit, by who sees fini_due. */
+	im->turn = atomic_fetch_add_explicit(&turns, 1, memory_order_relaxed) + 1;
 	im->fini_due = true;
 	if (im->dyn.init)
 		((constructor *)im->dyn.init)(host.argc, host.argv, env);
@@ -157,7 +160,7 @@ void init_run(struct image *root)
 	if (root->host || atomic_load_explicit(&root->settled, memory_order_acquire))
 		return;
 	for (unsigned i = root->norder; i-- > 0;)
-		if (root->order[i]->dyn.flags_1 & DF_1_INITFIRST)
+		if (root->order[i]->dyn.flags_1 & DF_1_INITFIRST && host.style->flags)
 			run(root->order[i]);
 	for (unsigned i = root->norder; i-- > 0;)
 		run(root->order[i]);

@@ -49,16 +49,6 @@ static _Noreturn void die(const struct diag *d)
 
 enum { PROT_R = 1, PROT_W = 2 };
 
-/* Is the word that libc wrote there behind RELRO by now?  Linkers put the first three there. */
-static bool is_sealed(const struct image *im, uintptr_t at)
-{
-	for (unsigned i = 0; i < im->phnum; i++)
-		if (im->ph[i].p_type == PT_GNU_RELRO &&
-		    at - (im->map.bias + im->ph[i].p_vaddr) < im->ph[i].p_memsz)
-			return true;
-	return false;
-}
-
 void lazy_adopt(struct image *im)
 {
 	uintptr_t *got = im->dyn.pltgot, *word;
@@ -67,8 +57,8 @@ void lazy_adopt(struct image *im)
 	if (!im->startup || im->lazy || !got || !im->dyn.plt.n || !got[ARCH_GOT_ENTRY])
 		return;
 	im->lazy = true;
-	word = &got[ARCH_GOT_ENTRY];
-	page = is_sealed(im, (uintptr_t)word) ? (void *)((uintptr_t)word & ~(host.page - 1)) : NULL;
+	word = &got[ARCH_GOT_ENTRY]; /* linkers put it behind RELRO */
+	page = image_sealed(im, (uintptr_t)word) ? (void *)((uintptr_t)word & ~(host.page - 1)) : NULL;
 	if (page && host_mem->protect(page, host.page, PROT_R | PROT_W) < 0)
 		return;
 	/*

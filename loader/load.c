@@ -75,7 +75,7 @@ static const char *newest_version(const struct symtab *st)
 static bool check_version(const struct version_need *need, void *arg)
 {
 	const struct version_check *c = arg;
-	const struct image *im = definer(c, need->file);
+	const struct image *im = host.style->versions ? definer(c, need->file) : NULL;
 	const char *newest;
 
 	/* A library without versions satisfies every version, as in glibc. */
@@ -121,7 +121,7 @@ static bool chains(struct load *ld)
 {
 	for (unsigned i = 0; i < ld->nfresh; i++) {
 		struct scope_chain *c = arena_alloc(sizeof *c + 2 * sizeof(*c->scope));
-		bool deep = ld->mode & DEEPBIND;
+		bool deep = ld->mode & DEEPBIND && host.style->flags;
 
 		if (!c)
 			return diag_no_memory(ld->diag, ld->root->path);
@@ -216,7 +216,8 @@ static bool bind(struct load *ld, struct image *im)
 	uint64_t t = stage_clock();
 	bool ok;
 
-	im->lazy = !(ld->mode & NOW) && !bind_now() && lazy_prepare(im);
+	im->lazy = !(ld->mode & NOW) && !bind_now() && !image_is_foreign(im) && lazy_prepare(im);
+	im->lenient = host.style->lazy_data && !(ld->mode & NOW) && !im->dyn.bind_now;
 	ok = reloc_bind(im, ld->diag);
 	im->ns_reloc = stage_clock() - t;
 	diag_trace(TRACE_RELOC, "reloc: %s: %u relocations%s", im->path, im->nreloc,

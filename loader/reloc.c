@@ -115,11 +115,12 @@ static bool symbol(struct job *j, uint32_t index, bool plt)
 
 	if (index && index == j->index && plt == j->plt)
 		return true;
+	j->index = 0;
 	if (!resolve_symbol(j->im, index, plt, &j->found, j->d))
 		return false;
 	j->index = index;
 	j->plt = plt;
-	if (j->found.im && ELF_ST_BIND(j->found.sym->st_info) == STB_GNU_UNIQUE) {
+	if (j->found.im && scope_unique(&j->found)) {
 		rq = sym_request(hash_name(&j->found.im->st, j->found.sym));
 		if (!scope_unique_enter(j->im->space, &rq, &j->found))
 			return diag_no_memory(j->d, j->im->path);
@@ -234,7 +235,8 @@ static bool symbolic(struct job *j, const entry *r, void *at, enum reloc_kind ki
 {
 	uintptr_t s, a = ADDEND(r, at);
 
-	if (!symbol(j, ELF_R_SYM(r->r_info), kind == RELOC_PLT))
+	if (!symbol(j, ELF_R_SYM(r->r_info), kind == RELOC_PLT) &&
+	    (kind != RELOC_GOT || !resolve_forgive(j->im, &j->found, j->d)))
 		return false;
 	if (must_wait(j))
 		return postpone(j, r);

@@ -9,6 +9,7 @@
 #include "resolve.h"
 
 #include "../arch/arch.h"
+#include "../compat/host.h"
 #include "lock.h"
 #include "text.h"
 
@@ -16,7 +17,8 @@ enum { PROT_X = 4 };
 
 static const struct version *version_of(const struct symtab *st, uint32_t index)
 {
-	unsigned i = st->versym ? st->versym[index] & ~(unsigned)ELF_VERSYM_HIDDEN : 0;
+	bool any = st->versym && host.style->versions;
+	unsigned i = any ? st->versym[index] & ~(unsigned)ELF_VERSYM_HIDDEN : 0;
 
 	return i < st->nversion && st->versions[i].hash ? &st->versions[i] : NULL;
 }
@@ -50,7 +52,7 @@ static bool undefined(struct image *im, const struct sym_request *rq, struct dia
 	struct scope_chain *chain = atomic_load_explicit(&im->chain, memory_order_acquire);
 	unsigned total = 0;
 
-	diag_set(d, DIAG_NO_SYMBOL, "%s: undefined symbol: %s", im->path, rq->name);
+	diag_say(d, DIAG_NO_SYMBOL, HOST_SAY_UNDEFINED, im->path, rq->name);
 	if (rq->version)
 		diag_add(d, ", version %s", rq->version->name);
 	diag_add(d, " (searched:");
@@ -66,7 +68,7 @@ static bool undefined(struct image *im, const struct sym_request *rq, struct dia
 		diag_add(d, " and %u more", total - 8);
 	hint(im, *rq, d);
 	diag_add(d, ")");
-	return false;
+	return image_explain(im, d);
 }
 
 static bool binds_itself(const elf_sym *s)
@@ -75,6 +77,34 @@ static bool binds_itself(const elf_sym *s)
 
 	return ELF_ST_BIND(s->st_info) == STB_LOCAL || vis == STV_HIDDEN || vis == STV_INTERNAL ||
 	       (vis == STV_PROTECTED && s->st_shndx != SHN_UNDEF);
+}
+
+/* What libc has under another name. */
+static bool find_alias(const char *name, struct sym_found *found)
+{
+	const char *other = host.style->alias(name);
+	struct sym_request rq;
+
+	if (!other || !scope_libc)
+		return false;
+	rq = sym_request(other);
+	*found = (struct sym_found){scope_libc, hash_lookup(&scope_libc->st, &rq)};
+	if (!found->sym)
+		found->im = NULL;
+	return found->sym;
+}
+
+/* A library built for another libc got hold of something of ours that may not be what it means. */
+static bool is_foreign(const struct image *im, const char *name, const struct sym_found *found)
+{
+	return image_is_foreign(im) && found->im->libc_family && !host.style->is_common(name);
+}
+
+static bool refuse_foreign(const struct image *im, const char *name, struct diag *d)
+{
+	diag_say(d, DIAG_REFUSED, HOST_SAY_UNDEFINED, im->path, name);
+	diag_add(d, " (%s has another one)", host.style->name);
+	return image_explain(im, d);
 }
 
 bool resolve_symbol(struct image *im, uint32_t index, bool plt, struct sym_found *found,
@@ -94,10 +124,24 @@ bool resolve_symbol(struct image *im, uint32_t index, bool plt, struct sym_found
 	rq = sym_request(hash_name(st, s));
 	rq.plt = plt;
 	rq.version = version_of(st, index);
-	if (!scope_find(im, &rq, found))
+	rq.newest = im->made_for == HOST_MUSL; /* one that knows no versions knows no old ones either */
+	if (!scope_find(im, &rq, found) && !find_alias(rq.name, found))
 		return ELF_ST_BIND(s->st_info) == STB_WEAK || undefined(im, &rq, d);
-	if (ELF_ST_BIND(found->sym->st_info) == STB_GNU_UNIQUE)
+	if (is_foreign(im, rq.name, found)) {
+		found->im = NULL;
+		return ELF_ST_BIND(s->st_info) == STB_WEAK || refuse_foreign(im, rq.name, d);
+	}
+	if (scope_unique(found))
 		scope_unique_first(im->space, &rq, found);
+	return true;
+}
+
+bool resolve_forgive(const struct image *im, struct sym_found *found, struct diag *d)
+{
+	if (!im->lenient || d->kind != DIAG_NO_SYMBOL)
+		return false;
+	diag_clear(d);
+	*found = (struct sym_found){NULL, NULL};
 	return true;
 }
 

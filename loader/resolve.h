@@ -18,6 +18,9 @@
 bool resolve_symbol(struct image *im, uint32_t index, bool plt, struct sym_found *found,
 		   struct diag *d);
 
+/* A missing variable that nobody has asked for yet may never be asked for: NULL, where libc sees it so. */
+bool resolve_forgive(const struct image *im, struct sym_found *found, struct diag *d);
+
 /*
  * A binding made after the load (a lazy slot, dlsym) keeps its definer loaded.  Takes the lock where
  * there is something to record.  False: the definer is on its way out, look again.

@@ -7,12 +7,13 @@
  */
 #include "scope.h"
 
+#include "../compat/host.h"
 #include "arena.h"
 #include "epoch.h"
 #include "index.h"
 #include "text.h"
 
-struct image *scope_self;
+struct image *scope_self, *scope_libc;
 
 /* --- lookup ---------------------------------------------------------------------------------------- */
 
@@ -86,7 +87,7 @@ bool scope_find(const struct image *im, struct sym_request *rq, struct sym_found
 
 	if (im->host)
 		return find_for_host(im, rq, out);
-	if (im->dyn.symbolic) {
+	if (im->dyn.symbolic && host.style->flags) {
 		out->sym = hash_lookup(&im->st, rq);
 		if (out->sym)
 			return out->im = (struct image *)(uintptr_t)im, true;
@@ -461,8 +462,8 @@ static void pass(struct sorter *s, struct image **in, struct image **out, unsign
 	s->head = n;
 	for (unsigned i = 0; i < n; i++)
 		in[i]->unsorted = true;
-	for (unsigned i = n; i-- > 0;)
-		descend(s, in[i]);
+	for (unsigned i = 0; i < n; i++)
+		descend(s, in[host.style->sorted ? n - 1 - i : i]);
 }
 
 static void move_to_front(struct image **im, unsigned n, struct image *first)

@@ -46,6 +46,9 @@ struct sym_found {
 /* libdlrs' own image: what it exports stands in for the same name of libc's family. */
 extern struct image *scope_self;
 
+/* libc's image; in a static program, the program. */
+extern struct image *scope_libc;
+
 /* First match in one list, starting at index `from`.  Reader. */
 bool scope_find_in(struct scope_list *list, unsigned from, struct sym_request *rq,
 		   struct sym_found *out);
@@ -59,6 +62,10 @@ bool scope_find(const struct image *im, struct sym_request *rq, struct sym_found
  * images; its image then stays for good (image.nunique).  NEEDS_LOCK; false: no memory.
  * A load calls begin, and undo if it fails: what it entered is forgotten.
  */
+static inline bool scope_unique(const struct sym_found *found)
+{
+	return ELF_ST_BIND(found->sym->st_info) == STB_GNU_UNIQUE && host.style->unique;
+}
 void scope_unique_first(struct space *sp, struct sym_request *rq, struct sym_found *found);
 bool scope_unique_enter(struct space *sp, struct sym_request *rq, struct sym_found *found);
 void scope_unique_begin(void);
@@ -88,7 +95,8 @@ void scope_chain_drop(struct image *im, _Atomic(struct scope_list *) *list);
 /*
  * Sorts dependents before dependencies as glibc 2.35+ does (depth first, reverse post-order), so that
  * constructor and destructor orders agree with libc's.  keep_first: im[0] stays first.  for_fini also
- * follows bindings.  False: no memory.  NEEDS_LOCK.
+ * follows bindings.  A host that does not sort so descends from the root alone.  False: no memory.
+ * NEEDS_LOCK.
  */
 bool scope_sort(struct image **im, unsigned n, bool keep_first, bool for_fini);
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * search: glibc's search for a library, and the same walk for dlinfo and for error messages.
+ * search: the host's search for a library, and the same walk for dlinfo and for error messages.
  *
- * Called by load.c for every name that is not loaded yet.  One function, walk(), knows the order of the
- * stages; what happens in a directory is a visitor's business: open there, list it, or describe it.
+ * Called by load.c for every name that is not loaded yet.  One function, walk(), goes through the stages in
+ * the host's order; what happens in a directory is a visitor's business: open there, list it, or describe it.
  *
- *   the caller has no DT_RUNPATH   DT_RPATH of the caller, of its loaders, of the program
- *   always                         LD_LIBRARY_PATH, the caller's DT_RUNPATH
- *   not DF_1_NODEFLIB              /etc/ld.so.cache, the built-in directories
+ *   glibc   without DT_RUNPATH the DT_RPATH of the caller, of its loaders, of the program; LD_LIBRARY_PATH;
+ *           the caller's DT_RUNPATH; unless DF_1_NODEFLIB /etc/ld.so.cache and the built-in directories
+ *   musl    LD_LIBRARY_PATH; either path of the caller and of all its loaders; its file of directories
  *
  * A directory is looked into through its subdirectories for CPU features first (dir.c).  An open that
  * fails with other than "not there" and "not for you" leaves the list it happened in; a file that is no
@@ -39,7 +39,7 @@ struct visit {
 
 /*
  * The next directory of a list; NULL with *list NULL: the end.  Under AT_SECURE none depends on where the
- * program was started: empty and relative ones are passed over.
+ * program was started: empty and relative ones are passed over.  Tokens are its owner's, if it has one.
  */
 static struct dir *next_dir(const char **list, const char *separators, const struct image *owner)
 {
@@ -50,11 +50,13 @@ static struct dir *next_dir(const char **list, const char *separators, const str
 	while (s[n] && !text_chr(separators, s[n]))
 		n++;
 	*list = s[n] ? s + n + 1 : NULL;
+	if (n == 0 && !host.style->empty_is_cwd)
+		return NULL;
 	if (n >= sizeof text)
 		return NULL;
 	memcpy(text, s, n);
 	text[n] = 0;
-	if (n > 0 && text_chr(text, '$')) {
+	if (n > 0 && owner && text_chr(text, '$')) {
 		if (!dst_expand(text, owner, full, sizeof full))
 			return NULL;
 		s = full;
@@ -99,7 +101,7 @@ static bool in_list(struct visit *v, const char *list, const char *separators,
 static bool in_own_list(struct visit *v, const char *label, const char *list,
 			const struct image *owner)
 {
-	if (!list || !*list || (v->prune && is_gone(list, owner)))
+	if (!list || !*list || (v->prune && is_gone(list, owner)) || !dst_usable(list))
 		return false;
 	v->label = label;
 	v->owner = owner;
@@ -125,33 +127,61 @@ static bool in_defaults(struct visit *v)
 	return step == STEP_END;
 }
 
+static bool in_rpaths(struct visit *v, const struct image *caller, const struct image *program)
+{
+	bool program_done = false;
+
+	if (caller->dyn.runpath)
+		return false;
+	for (const struct image *im = caller; im; im = im->caller) {
+		program_done |= im == program;
+		if (in_rpath(v, im))
+			return true;
+	}
+	return !program_done && in_rpath(v, program);
+}
+
+static bool in_inherited(struct visit *v, const struct image *caller)
+{
+	for (const struct image *im = caller; im; im = im->caller)
+		if (in_own_list(v, "RUNPATH", im->dyn.runpath, im) || in_rpath(v, im))
+			return true;
+	return false;
+}
+
+static bool in_stage(struct visit *v, enum host_stage stage, const struct image *caller,
+		     const struct image *program)
+{
+	const char *env = host_paths()->env;
+
+	v->owner = NULL;
+	switch (stage) {
+	case HOST_STAGE_RPATHS:
+		return in_rpaths(v, caller, program);
+	case HOST_STAGE_INHERITED:
+		return in_inherited(v, caller);
+	case HOST_STAGE_ENV:
+		v->label = "LD_LIBRARY_PATH";
+		return env && *env &&
+		       in_list(v, env, host.style->separators, host.style->tokens ? program : NULL);
+	case HOST_STAGE_RUNPATH:
+		return in_own_list(v, "RUNPATH", caller->dyn.runpath, caller);
+	case HOST_STAGE_CACHE:
+		return v->cache && host_paths()->use_cache && v->cache(v) == STEP_END;
+	case HOST_STAGE_DIRS:
+		return !(host.style->flags && caller->dyn.flags_1 & DF_1_NODEFLIB) && in_defaults(v);
+	default:
+		return false;
+	}
+}
+
 /* All stages in their order; true: the visitor ended it. */
 static bool walk(struct visit *v, const struct image *caller, const struct image *program)
 {
-	const char *env = host_paths()->env;
-	bool program_done = false;
-
-	if (!caller)
-		caller = program;
-	if (!caller->dyn.runpath) {
-		for (const struct image *im = caller; im; im = im->caller) {
-			program_done |= im == program;
-			if (in_rpath(v, im))
-				return true;
-		}
-		if (!program_done && in_rpath(v, program))
+	for (const unsigned char *stage = host.style->search; *stage; stage++)
+		if (in_stage(v, *stage, caller ? caller : program, program))
 			return true;
-	}
-	v->owner = NULL;
-	v->label = "LD_LIBRARY_PATH";
-	if (env && *env && in_list(v, env, ":;", program))
-		return true;
-	if (in_own_list(v, "RUNPATH", caller->dyn.runpath, caller))
-		return true;
-	v->owner = NULL;
-	if (v->cache && host_paths()->use_cache && v->cache(v) == STEP_END)
-		return true;
-	return !(caller->dyn.flags_1 & DF_1_NODEFLIB) && in_defaults(v);
+	return false;
 }
 
 /* --- opening --------------------------------------------------------------------------------------- */
@@ -169,18 +199,6 @@ struct hunt {
 };
 
 static const char cannot_open[] = ": cannot open shared object file: ";
-
-/* Did open() itself fail?  Then this is the reason, in the system's words. */
-static const char *open_failure(const struct hunt *h)
-{
-	size_t n = text_len(h->s->path);
-
-	if (h->d->kind != DIAG_NOT_FOUND && h->d->kind != DIAG_IO)
-		return NULL;
-	if (h->d->len < n || !text_starts(h->d->text + n, cannot_open))
-		return NULL;
-	return h->d->text + n + sizeof cannot_open - 1;
-}
 
 static bool is_absence(const char *why)
 {
@@ -213,8 +231,8 @@ static enum step open_path(struct hunt *h)
 		return STEP_END;
 	}
 	file_close(h->f);
-	why = open_failure(h);
-	if (why) {
+	why = h->d->word;
+	if (why) { /* open() itself failed */
 		text_copy(h->why, sizeof h->why, why);
 		diag_clear(h->d);
 		return is_absence(h->why) ? STEP_ON : STEP_LEAVE;
@@ -323,7 +341,7 @@ static bool fail(struct hunt *h)
 	walk(&a.visit, s->caller, s->program);
 	if (h->class[0])
 		return diag_set(h->d, DIAG_NOT_FOUND, "%s%s", h->name, h->class);
-	return diag_set(h->d, DIAG_NOT_FOUND, "%.1024s%s%s", h->name, cannot_open, h->why);
+	return diag_say(h->d, DIAG_NOT_FOUND, HOST_SAY_CANNOT_OPEN, h->name, h->why);
 }
 
 /* DT_NEEDED may hold tokens in a name without a slash, too. */
@@ -345,9 +363,10 @@ static bool open_direct(struct search *s, const char *name, struct file *f, stru
 	const struct image *owner = s->caller ? s->caller : s->program;
 	size_t len = text_len(name);
 
-	if (dst_present(name) ? !dst_expand(name, owner, s->path, sizeof s->path)
-			      : text_copy(s->path, sizeof s->path, name) >= sizeof s->path)
-		return diag_set(d, DIAG_NOT_FOUND, "%.1024s%s%s", name, cannot_open,
+	if (host.style->tokens && dst_present(name)
+		    ? !dst_expand(name, owner, s->path, sizeof s->path)
+		    : text_copy(s->path, sizeof s->path, name) >= sizeof s->path)
+		return diag_say(d, DIAG_NOT_FOUND, HOST_SAY_CANNOT_OPEN, name,
 				host_errno_text(len >= sizeof s->path ? ENAMETOOLONG : ENOENT));
 	if (file_open(f, s->path, d) && file_headers(f, d))
 		return true;
@@ -367,7 +386,7 @@ bool search_open(struct search *s, struct file *f, struct diag *d)
 	s->path[0] = s->tried[0] = 0;
 	f->fd = -1;
 	f->ph_block = NULL;
-	if (s->is_needed && dst_present(s->name)) {
+	if (s->is_needed && host.style->tokens && dst_present(s->name)) {
 		if (!expand_needed(s, expanded, sizeof expanded, d))
 			return false;
 		h.name = expanded;

@@ -2,11 +2,11 @@
 /*
  * search: from a name to an open file with checked headers.
  *
- * glibc's order (dl-load.c): a name with a slash is a path, after expansion of $ORIGIN $LIB $PLATFORM.
- * Else: DT_RPATH of the caller and its loaders up to the program unless the caller has DT_RUNPATH,
- * LD_LIBRARY_PATH as captured at start, DT_RUNPATH of the caller, /etc/ld.so.cache, default directories;
- * in each directory the hwcaps subdirectories first.  A file of the wrong class or machine is passed
- * over; a damaged one ends the search with an error.
+ * The order of directories is the host's (search.c).  With glibc (dl-load.c): a name with a slash is a
+ * path, after expansion of $ORIGIN $LIB $PLATFORM.  Else: DT_RPATH of the caller and its loaders up to
+ * the program unless the caller has DT_RUNPATH, LD_LIBRARY_PATH as captured at start, DT_RUNPATH of the
+ * caller, /etc/ld.so.cache, default directories; in each directory the hwcaps subdirectories first.  A
+ * file of the wrong class or machine is passed over; a damaged one ends the search with an error.
  */
 #ifndef LOADER_SEARCH_H
 #define LOADER_SEARCH_H

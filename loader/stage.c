@@ -15,6 +15,7 @@
 #include "search.h"
 #include "text.h"
 #include "tls.h"
+#include "version.h"
 
 enum { NOLOAD = 4 };
 
@@ -38,6 +39,8 @@ static void add_chain(struct load *ld, const struct image *from, const char *tri
 		diag_add(ld->diag, "%ssearched: %s", from ? "; " : " (", tried);
 	if (open)
 		diag_add(ld->diag, ")");
+	if (from)
+		image_explain(from, ld->diag);
 }
 
 static bool want(struct load *ld, enum load_want what, const char *name)
@@ -68,24 +71,70 @@ static bool grow_fresh(struct load *ld)
 static bool enter_names(struct load *ld, struct image *im, const char *asked)
 {
 	const char *soname = im->dyn.soname;
+	bool ok = true;
 
 	if (im->is_private)
 		return true;
-	if (registry_name(im, im->path) && registry_name(im, asked) &&
-	    (!soname || registry_name(im, soname)))
-		return true;
-	return diag_no_memory(ld->diag, im->path);
+	if (host.style->sonames)
+		ok = registry_name(im, im->path) && registry_name(im, asked) &&
+		     (!soname || registry_name(im, soname));
+	else if (!text_chr(asked, '/'))
+		ok = registry_name(im, asked);
+	return ok || diag_no_memory(ld->diag, im->path);
 }
 
 static bool check_stack(const struct image *im, struct diag *d)
 {
-	if (!im->exec_stack || registry.program->exec_stack)
+	if (!im->exec_stack || registry.program->exec_stack || !host.style->stacks)
 		return true;
 	return diag_set(d, DIAG_REFUSED,
 			"%s: cannot enable executable stack as shared object requires: Invalid argument"
 			" (rebuild it with -z noexecstack, or clear the flag with `execstack -c` or"
 			" `patchelf --clear-execstack`)",
 			im->path);
+}
+
+static bool names_glibc(const struct version_need *need, void *arg)
+{
+	enum host_libc *libc = arg;
+
+	if (text_starts(need->name, "GLIBC_"))
+		*libc = HOST_GLIBC;
+	return true;
+}
+
+/* Whose libc it asks for. */
+static void judge(struct image *im)
+{
+	intptr_t tag;
+
+	for (unsigned i = 0; i < im->dyn.ndepend && im->made_for == HOST_NONE; i++) {
+		const char *name = dyn_depend(&im->dyn, &im->st, i, &tag);
+
+		if (name)
+			im->made_for = host_libc_of(name);
+	}
+	if (im->made_for == HOST_NONE)
+		version_each_need(&im->st, &im->dyn, &im->map, names_glibc, &im->made_for);
+}
+
+static bool defines(const struct image *im, const char *name)
+{
+	struct sym_request rq = sym_request(name);
+
+	return hash_lookup(&im->st, &rq);
+}
+
+/* Is this a libc?  musl's own question, which finds glibc as well. */
+static bool is_libc(const struct image *im)
+{
+	return defines(im, "__libc_start_main") && defines(im, "stdin");
+}
+
+static bool refuse_libc(struct load *ld, const struct image *im)
+{
+	return diag_set(ld->diag, DIAG_REFUSED, "%s: cannot load a second libc beside this process's %s%s",
+			im->path, host.is_static ? "static " : "", host.style->name);
 }
 
 /* Stages 2 and 3 of one file. */
@@ -101,11 +150,12 @@ static bool take_file(struct load *ld, struct image *im, struct file *f)
 	if (!image_headers(im, f->ph, f->phnum, f->eh.e_phoff, ld->diag) ||
 	    !image_parse(im, NULL, ld->diag) || !file_unchanged(f, ld->diag))
 		return false;
-	if (im->dyn.flags_1 & DF_1_NOOPEN)
+	if (im->dyn.flags_1 & DF_1_NOOPEN && host.style->flags)
 		return diag_set(ld->diag, DIAG_REFUSED, "%s: shared object cannot be dlopen()ed",
 				im->path);
 	if (!check_stack(im, ld->diag) || !note_check(im, ld->diag))
 		return false;
+	judge(im);
 	image_set_state(im, IMAGE_PARSED);
 	im->ns_map = stage_clock() - t;
 	diag_trace(TRACE_MAP, "map: %s at %lx-%lx", im->path, (unsigned long)im->map.start,
@@ -123,11 +173,13 @@ static struct image *add(struct load *ld, const struct stage_reference *ref, str
 	}
 	im->caller = ref->from ? ref->from : ld->caller;
 	im->is_private = !ref->from && (ld->mode & ELF_RTLD_PRIVATE);
-	if (take_file(ld, im, f) && enter_names(ld, im, ref->name))
+	if (take_file(ld, im, f) && !is_libc(im) && enter_names(ld, im, ref->name))
 		return ld->fresh[ld->nfresh++] = im;
+	if (!ld->diag->kind && !host.style->is_self("libc.so"))
+		refuse_libc(ld, im);
 	registry_forget(im);
 	image_free(im);
-	return NULL;
+	return ld->diag->kind ? NULL : scope_libc;
 }
 
 /* An image of libc's that it might unload again must be pinned before anything of ours binds to it. */
@@ -151,6 +203,24 @@ static bool must_wait(struct load *ld, const struct file *f)
 	return ld->dying && ld->dying->owner && ld->dying->owner != tls_thread_known();
 }
 
+/* Loaded already, or by this load, which the registry does not know yet. */
+static struct image *by_file(const struct load *ld, const struct file *f)
+{
+	for (unsigned i = 0; i < ld->nfresh; i++)
+		if (ld->fresh[i]->ino == f->ino && ld->fresh[i]->dev == f->dev && !ld->fresh[i]->is_private)
+			return ld->fresh[i];
+	return registry_by_file(ld->space, f->dev, f->ino);
+}
+
+/* For some libcs that is an error. */
+static void not_loaded(struct load *ld)
+{
+	if (host.style->say[HOST_SAY_NOT_LOADED])
+		diag_say(ld->diag, DIAG_NOT_FOUND, HOST_SAY_NOT_LOADED, ld->name, "");
+	else
+		ld->not_loaded = true;
+}
+
 static struct image *open_file(struct load *ld, const struct stage_reference *ref)
 {
 	static struct search s; /* large; stacks may be small, and we hold the lock */
@@ -165,34 +235,44 @@ static struct image *open_file(struct load *ld, const struct stage_reference *re
 	s.program = registry.program;
 	s.tried[0] = 0;
 	if (!search_open(&s, &f, ld->diag)) {
+		diag_frame(ld->diag, ref->name);
 		add_chain(ld, ref->from, s.tried);
 		return NULL;
 	}
 	t = stage_clock() - t;
 	diag_trace(TRACE_FIND, "find: %s -> %s", ref->name, s.path);
 	if (!is_private)
-		im = registry_by_file(ld->space, f.dev, f.ino);
+		im = by_file(ld, &f);
 	if (im) {
-		if (!registry_name(im, ref->name))
-			im = (diag_no_memory(ld->diag, ref->name), NULL);
-		else
-			im = use(ld, im);
+		im = enter_names(ld, im, ref->name) ? use(ld, im) : NULL;
 	} else if (!ref->from && (ld->mode & NOLOAD)) {
-		ld->not_loaded = true;
+		not_loaded(ld);
 	} else if (!is_private && must_wait(ld, &f)) {
 		want(ld, LOAD_WAIT, s.path);
-	} else if (host_only(text_base(s.path)) && !ld->host_tried) {
+	} else if (host.style->is_only(text_base(s.path)) && !ld->host_tried) {
 		/* libc's family and libgcc_s come from libc's own dlopen */
 		want(ld, LOAD_HOST_OPEN, s.path);
 	} else {
 		im = add(ld, ref, &f);
-		if (im)
+		if (im && !im->host)
 			im->ns_find = t;
-		else if (ref->from && !ld->want)
+		else if (!im && !ld->want)
+			diag_frame(ld->diag, ref->name);
+		if (!im && ref->from && !ld->want)
 			add_chain(ld, ref->from, "");
 	}
 	file_close(&f);
 	return im;
+}
+
+/* libc under any of its names; under another one's, for a library that was built for that one. */
+static bool means_libc(const struct stage_reference *ref)
+{
+	if (!scope_libc || !ref->name)
+		return false;
+	if (host.style->is_self(ref->name))
+		return true;
+	return ref->from && image_is_foreign(ref->from) && host_libc_of(ref->name) == ref->from->made_for;
 }
 
 /* Stage 1: the image that a name means, loaded or new. */
@@ -203,6 +283,8 @@ struct image *stage_find(struct load *ld, const struct stage_reference *ref)
 
 	if (im && (ld->synced || !im->host || im->startup))
 		return use(ld, im);
+	if (means_libc(ref))
+		return scope_libc;
 	if (!ld->synced) {
 		ld->want = LOAD_SYNC;
 		return NULL;
@@ -252,6 +334,8 @@ static bool depend(struct load *ld, struct image *im, unsigned i, unsigned *at)
 	intptr_t tag;
 
 	ref.name = dyn_depend(&im->dyn, &im->st, i, &tag);
+	if (tag != DT_NEEDED && !host.style->flags)
+		return true;
 	to = stage_find(ld, &ref);
 	if (!to && tag == DT_AUXILIARY && !ld->want) {
 		diag_clear(ld->diag);

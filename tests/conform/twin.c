@@ -71,6 +71,41 @@ void twin_eq(const char *file, int line, const char *what, long got, long want)
 			  want);
 }
 
+extern const char *gnu_get_libc_version(void) __attribute__((weak));
+
+bool twin_musl(void)
+{
+	return !gnu_get_libc_version;
+}
+
+/* Is it the sentence `text` of glibc, in musl's words? These may be followed by who needed the file. */
+static bool says(const char *got, const char *text)
+{
+	static const char *const system[] = {"cannot open shared object file: ", "cannot read file data: "};
+	static const char missing[] = "undefined symbol: ";
+	const char *rest = strstr(text, ": ");
+	int name = rest ? (int)(rest - text) : 0;
+	char want[2][PATH_MAX + 256] = {"", ""};
+
+	if (!rest)
+		return false;
+	rest += 2;
+	snprintf(want[0], sizeof want[0], "Error loading shared library %.*s: Exec format error", name, text);
+	for (int i = 0; i < 2; i++)
+		if (!strncmp(rest, system[i], strlen(system[i])))
+			snprintf(want[0], sizeof want[0], "Error loading shared library %.*s: %s", name, text,
+				 rest + strlen(system[i]));
+	if (!strncmp(rest, missing, sizeof missing - 1)) {
+		rest += sizeof missing - 1;
+		snprintf(want[0], sizeof want[0], "Error relocating %.*s: %s: symbol not found", name, text, rest);
+		snprintf(want[1], sizeof want[1], "Symbol not found: %s", rest);
+	}
+	for (int i = 0; i < 2; i++)
+		if (want[i][0] && !strncmp(got, want[i], strlen(want[i])))
+			return true;
+	return false;
+}
+
 void twin_error(const char *file, int line, const char *text, const char *more)
 {
 	const char *got = dlerror();
@@ -78,6 +113,11 @@ void twin_error(const char *file, int line, const char *text, const char *more)
 
 	if (!got)
 		twin_fail(file, line, "no dlerror, expected \"%s\"", text);
+	if (twin_musl()) {
+		if (!says(got, text))
+			twin_fail(file, line, "dlerror is \"%s\", not \"%s\" in this libc's words", got, text);
+		return;
+	}
 	if (!TWIN_ERRORS_TELL_MORE) {
 		if (strcmp(got, text))
 			twin_fail(file, line, "dlerror is \"%s\", not \"%s\"", got, text);

@@ -25,13 +25,16 @@ extern "C" {
 
 /* True when libdlrs answers the dl calls of this process. */
 bool twin_ours(void);
+/* True when libc is musl. */
+bool twin_musl(void);
 
 /* --- wanted differences, each with its reason  --- */
 
 /* libdlrs serves initial-exec libraries from its own reserve of about 4 KB; the host's surplus is 1664 bytes. */
 #define TWIN_STATIC_TLS_RESERVE twin_ours()
-/* libdlrs never makes stacks executable (as glibc >= 2.41); glibc 2.36 quietly makes every stack rwx. */
-#define TWIN_EXECSTACK_REFUSED twin_ours()
+/* libdlrs never makes stacks executable (as glibc >= 2.41); glibc 2.36 quietly makes every stack rwx. (musl looks at
+ * the wish of programs alone, and libdlrs with it.) */
+#define TWIN_EXECSTACK_REFUSED (twin_ours() && !twin_musl())
 /* One libc, ld.so and libgcc_s for all namespaces; glibc loads a second libc into each new one. */
 #define TWIN_NAMESPACES_SHARE_LIBC twin_ours()
 /* No limit of 16 namespaces. */
@@ -64,6 +67,9 @@ bool twin_ours(void);
 /* All resolvers of indirect functions run after everything else, so they may call through the PLT; glibc runs those
  * of exported functions, and those behind static pointers, when it meets them, and crashes. */
 #define TWIN_IFUNC_RESOLVERS_LAST twin_ours()
+
+/* With musl dlclose looks at the handle, and that is all; libdlrs does the same there. */
+#define TWIN_NOTHING_IS_UNLOADED twin_musl()
 
 /* --- cases  --- */
 
@@ -101,7 +107,7 @@ void twin_error(const char *file, int line, const char *text, const char *more);
 #define eq(got, want) twin_eq(__FILE__, __LINE__, #got, (long)(got), (long)(want))
 #define same(got, want) twin_same(__FILE__, __LINE__, #got, got, want)
 /* dlerror() must be exactly `text` on the host; on ours it begins with it and the rest matches the regex `more`
- * (NULL: anything). The message is consumed. */
+ * (NULL: anything). The message is consumed. Where libc is musl, the same in its words. */
 #define error_is(text, more) twin_error(__FILE__, __LINE__, text, more)
 
 /* --- helpers  --- */

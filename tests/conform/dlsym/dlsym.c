@@ -167,6 +167,8 @@ CASE(garbage_handle)
 	ok(dlerror());
 	void *h = load("./libkinds.so", RTLD_NOW);
 	shut(h);
+	if (TWIN_NOTHING_IS_UNLOADED)
+		return;
 	ok(!dlsym(h, "object"));
 	ok(dlerror());
 	ok(dlclose(h) != 0);
