@@ -22,7 +22,7 @@ same()
 {
 	local name=$1 expected=$2 printed rc=0
 	shift 2
-	printed=$(LD_PRELOAD=$lib timeout 20 "$@" 2>&1) || rc=$?
+	printed=$(LD_PRELOAD=$lib timeout 120 "$@" 2>&1) || rc=$?
 	if [ $rc = 0 ] && [ "$printed" = "$expected" ]; then
 		echo "PASS smoke: $name"
 	else

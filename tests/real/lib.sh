@@ -9,7 +9,7 @@
 #   # packages: Debian packages it needs
 #   # class: quick | slow
 #   # opens: patterns; each must match an image that libdlrs opened (optional)
-#   # timeout: seconds for one run (optional, 180)
+#   # timeout: seconds for one run (optional, 600)
 #   # plain: text, # preload: text   the whole outputs, where a difference is wanted
 set -eu
 
@@ -87,7 +87,7 @@ gone() {
 # stop PID [SIGNAL]: end a process of ours and wait for it
 stop() {
 	kill -s "${2:-TERM}" "$1" 2>/dev/null || return 0
-	wait_until 10 gone "$1" || kill -s KILL "$1" 2>/dev/null || :
+	wait_until 60 gone "$1" || kill -s KILL "$1" 2>/dev/null || :
 }
 
 # free_port: a TCP port of the loopback that nobody listens on

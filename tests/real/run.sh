@@ -45,7 +45,7 @@ execute() {
 		export REAL_HOME="${HOME:-/}" HOME="$dir/work" TMPDIR="$dir/work"
 		export REAL_WORK="$dir/work" REAL_STATS="$dir/stats" REAL_MODE="$mode"
 		export REAL_CACHE="$cache" REAL_DIR="$here" REAL_LIB="$lib"
-		exec timeout -k 10 "${limit:-180}" \
+		exec timeout -k 10 "${limit:-600}" \
 			sh -c '. "$REAL_DIR/lib.sh"; . "$1"' sh "$case_file"
 	) >"$dir/$mode.out" 2>"$dir/$mode.err" </dev/null || status=$?
 	echo "$status" >"$dir/$mode.status"

@@ -28,7 +28,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-TIMEOUT = 20
+TIMEOUT = 120
 
 # Messages of both loaders, by kind; the first pattern that is found decides.
 KINDS = [

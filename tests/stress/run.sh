@@ -26,7 +26,7 @@ trap 'rm -rf "$scratch"' EXIT
 for case in $("$storm" --list); do
 	for ((round = 1; round <= rounds; round++)); do
 		{
-			timeout -k 5 $((seconds * 3 + 60)) env ${preload:+LD_PRELOAD="$preload"} TWIN_SIDE="$side" \
+			timeout -k 5 $((seconds * 10 + 300)) env ${preload:+LD_PRELOAD="$preload"} TWIN_SIDE="$side" \
 				TWIN_TMP="$scratch" TWIN_STORM="$seconds" "$storm" "$case" >"$scratch/out" 2>&1
 			rc=$?
 		} 2>/dev/null

@@ -202,7 +202,7 @@ PART(leave_in_constructor)
 
 	start(&first);
 	sem_wait(&entered);
-	alarm(20);
+	alarm(120);
 	exit(4);
 }
 
@@ -282,7 +282,7 @@ static void child_works(void)
 {
 	void *h;
 
-	alarm(20);
+	alarm(120);
 	h = load("./libother.so", RTLD_NOW);
 	eq(call(h, "other_value"), 3);
 	shut(h);
@@ -328,7 +328,7 @@ CASE(child_opens_the_half_built_library)
 	pid = fork();
 	if (!pid) {
 		gate_open = true;
-		alarm(20);
+		alarm(120);
 		_exit(dlopen("./libgate.so", RTLD_NOW) ? 0 : 1);
 	}
 	child_succeeds(pid);

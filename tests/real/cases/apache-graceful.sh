@@ -96,14 +96,14 @@ chmod -R a+rX . && chmod a+rwx run
 start apache2 -f "$REAL_WORK/apache.conf" -DFOREGROUND
 apache=$started
 at_exit "stop $apache; tail -n 5 error.log >&2"
-wait_until 20 generation_is 0
+wait_until 120 generation_is 0
 $PY "$REAL_DIR/helpers/hammer.py" $port stop /index.html /moved /lua /page.shtml >hammered &
 hammer=$!
 at_exit 'touch stop'
 for n in $(seq 10); do
 	configure $n
 	kill -USR1 $apache
-	wait_until 30 generation_is $n
+	wait_until 120 generation_is $n
 done
 touch stop
 wait $hammer

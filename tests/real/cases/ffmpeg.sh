@@ -5,7 +5,7 @@
 # for on their own (OpenCL, VA-API, OpenAL, frei0r plugins, a LADSPA plugin).
 # packages: ffmpeg frei0r-plugins swh-plugins
 # class: slow
-# timeout: 240
+# timeout: 1200
 # opens: frei0r-1/ ladspa/
 need ffmpeg
 need_file /usr/lib/frei0r-1/glow.so /usr/lib/ladspa

@@ -7,7 +7,7 @@
 # packages: gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good
 # packages: gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav
 # class: slow
-# timeout: 240
+# timeout: 1200
 # opens: /libgstcoreelements\.so /libgstlibav\.so /libgstvideoconvertscale\.so /libavcodec
 need gst-inspect-1.0 gst-launch-1.0
 for fork in no yes; do

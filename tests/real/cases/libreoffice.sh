@@ -5,7 +5,7 @@
 # bridges (assembled call stubs, run-time type information) between them.
 # packages: libreoffice-writer-nogui libreoffice-calc-nogui poppler-utils
 # class: slow
-# timeout: 300
+# timeout: 1200
 # opens: /libswlo\.so /libsclo\.so /libgcc3_uno\.so
 need soffice pdftotext
 need_file /usr/lib/libreoffice/program/libsclo.so /usr/lib/libreoffice/program/libswlo.so

@@ -95,7 +95,7 @@ chmod -R a+rX . && chmod a+rwx tmp
 start nginx -c "$REAL_WORK/nginx.conf" -e "$REAL_WORK/error.log"
 nginx=$started
 at_exit "stop $nginx QUIT; tail -n 5 error.log >&2"
-wait_until 20 generation_is 0
+wait_until 120 generation_is 0
 $PY "$REAL_DIR/helpers/hammer.py" $port stop /generation /echo /list.xml /pic.png /text.txt \
 	/js /lua >hammered &
 hammer=$!
@@ -103,7 +103,7 @@ at_exit 'touch stop'
 for n in $(seq 20); do
 	configure $n
 	kill -HUP $nginx
-	wait_until 20 generation_is $n
+	wait_until 120 generation_is $n
 done
 touch stop
 wait $hammer

@@ -6,7 +6,7 @@
 # connections at once.
 # packages: postgresql
 # class: slow
-# timeout: 240
+# timeout: 1200
 # opens: /pgcrypto\.so /hstore\.so /pg_trgm\.so /plpgsql\.so /dict_snowball\.so /llvmjit\.so
 # opens: /libLLVM
 bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)
@@ -40,7 +40,7 @@ EOF
 $as env $(preload_env) "$bin/postgres" -D data >server.log 2>&1 &
 server=$!
 at_exit "stop $server INT; grep -E 'PANIC|signal' server.log >&2; tail -n 3 server.log >&2"
-wait_until 30 client -c 'select 1'
+wait_until 120 client -c 'select 1'
 cat >setup.sql <<'EOF'
 create extension btree_gist;
 create extension citext;

@@ -4,7 +4,7 @@
 # core, and with scipy for graphs and special functions.
 # packages: python3 python3-numpy python3-scipy python3-pytest python3-hypothesis
 # class: slow
-# timeout: 600
+# timeout: 1200
 # opens: numpy.*/_multiarray_umath\. numpy.*/_umath_linalg\. scipy.*/_ufuncs\.
 need_py numpy scipy pytest hypothesis
 site=/usr/lib/python3/dist-packages

@@ -6,7 +6,7 @@
 # The packages are fetched once, into the build directory.
 # packages: python3 python3-venv
 # class: slow
-# timeout: 400
+# timeout: 1200
 # opens: pandas/_libs pyarrow/libarrow\.so pillow\.libs/ lxml/etree\. _rust\.abi3\.so orjson
 # opens: polars numpy\.libs/ grpc/_cython/cygrpc
 need_py venv ensurepip

@@ -12,14 +12,14 @@ import time
 
 port, stop, paths = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
 bad, good = [], [0] * 4
-limit = time.monotonic() + 150
+limit = time.monotonic() + 500
 
 
 def hammer(n):
     while not os.path.exists(stop) and time.monotonic() < limit:
         for path in paths:
             try:
-                c = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+                c = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
                 c.request("GET", path, headers={"Connection": "close"})
                 r = c.getresponse()
                 r.read()

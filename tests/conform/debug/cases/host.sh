@@ -8,11 +8,11 @@ _operations()
 	local op n=0
 	for op in $(./hostops); do
 		n=$((n + 1))
-		timeout 30 ./hostops "$op" >host.out 2>host.err || {
+		timeout 150 ./hostops "$op" >host.out 2>host.err || {
 			echo "on libc's loader $op fails by itself: $(tail -n 1 host.out)"
 			continue
 		}
-		env "$@" LD_PRELOAD="$lib" timeout 60 ./hostops "$op" >ours.out 2>ours.err ||
+		env "$@" LD_PRELOAD="$lib" timeout 300 ./hostops "$op" >ours.out 2>ours.err ||
 			fail "$op: status $?, $(tail -n 1 ours.out) $(grep -v '^dlrs: ' ours.err | tail -n 1)"
 		cmp -s host.out ours.out || fail "$op: $(diff host.out ours.out | sed -n 2,3p | tr '\n' '|')"
 	done
@@ -31,14 +31,14 @@ host_operations_told()
 
 host_race()
 {
-	LD_PRELOAD=$lib timeout 120 ./race 2000 >log 2>&1 || fail "status $?: $(tail -n 2 log)"
+	LD_PRELOAD=$lib timeout 500 ./race 2000 >log 2>&1 || fail "status $?: $(tail -n 2 log)"
 	wants '' 'done, wrong: 0$'
 }
 
 # As if a debugger waited: r_state goes up and down, under libc's lock.
 host_race_told()
 {
-	LD_PRELOAD=$lib DLRS_DEBUG=gdb DLRS_DEBUG_OUTPUT=$PWD/trace timeout 200 ./race 1000 >log 2>&1 ||
+	LD_PRELOAD=$lib DLRS_DEBUG=gdb DLRS_DEBUG_OUTPUT=$PWD/trace timeout 500 ./race 1000 >log 2>&1 ||
 		fail "status $?: $(tail -n 2 log)"
 	wants '' 'done, wrong: 0$'
 	grep -q 'gdb: told' trace.* || fail 'nobody was told'
@@ -75,7 +75,7 @@ host_race_gdb_idle()
 host_race_gdb_attach()
 {
 	need gdb
-	LD_PRELOAD=$lib timeout 120 ./race 20000 >out 2>&1 &
+	LD_PRELOAD=$lib timeout 500 ./race 20000 >out 2>&1 &
 	pid=$!
 	trap 'kill -9 $pid 2>/dev/null' EXIT
 	for i in 1 2 3; do

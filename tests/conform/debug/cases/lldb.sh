@@ -12,7 +12,7 @@ _lldb()
 		echo "settings set target.env-vars LD_PRELOAD=$lib"
 		cat
 	} >script
-	env -u LD_PRELOAD timeout -k 5 100 lldb --no-lldbinit --batch -s script "$@" </dev/null >log 2>&1
+	env -u LD_PRELOAD timeout -k 5 400 lldb --no-lldbinit --batch -s script "$@" </dev/null >log 2>&1
 	! grep -E "'A' packet returned an error|personality set failed|error: process launch failed" log ||
 		skip "lldb cannot run programs here: $(grep -m 1 error log)"
 }

@@ -4,7 +4,7 @@
 
 _valgrind()
 {
-	LD_PRELOAD=$lib timeout 120 valgrind --trace-children=no "$@" >log 2>&1
+	LD_PRELOAD=$lib timeout 500 valgrind --trace-children=no "$@" >log 2>&1
 }
 
 # memcheck names file and line of code of ours, for what it finds and for who called.
@@ -75,7 +75,7 @@ tools_pldd()
 {
 	need pldd
 	start ./program open ./libplugin.so stop
-	timeout 20 pldd "$pid" >log 2>&1 || skip "pldd does not work here: $(tail -n 1 log)"
+	timeout 100 pldd "$pid" >log 2>&1 || skip "pldd does not work here: $(tail -n 1 log)"
 	wants '' '/libc.so.6'
 	wants '' 'libplugin.so' 1
 	wants '' 'libdlrs.so'
