@@ -19,6 +19,7 @@
 #include "../loader/scope.h"
 #include "../loader/text.h"
 #include "../loader/tls.h"
+#include "../loader/unique.h"
 
 struct question {
 	void *handle;
@@ -107,8 +108,8 @@ static bool find(struct question *q)
 		ok = q->handle == RTLD_NEXT ? find_next(q->from, &rq, &q->found)
 					    : scope_find(door_asker(q->caller), &rq, &q->found);
 	}
-	if (ok && scope_unique(&q->found))
-		scope_unique_first(q->found.im->space, &rq, &q->found);
+	if (ok && unique_is(&q->found))
+		unique_first(q->found.im->space, &rq, &q->found);
 	return ok;
 }
 

@@ -113,6 +113,7 @@ struct image {
 	struct image_tls tls;
 
 	/* Stage 4, scope. */
+	bool deep;	       /* RTLD_DEEPBIND: its own scope comes first */
 	struct image **needed; /* direct dependencies, nneeded; a missing one fails the load */
 	unsigned nneeded;
 	struct image **order; /* dependents first: a root's whole closure sorted, else itself + needed */

@@ -28,6 +28,7 @@
 #include "text.h"
 #include "tls.h"
 #include "version.h"
+#include "unique.h"
 
 enum { NOW = 2, DEEPBIND = 8, GLOBAL = 0x100, NODELETE = 0x1000 };
 
@@ -128,6 +129,7 @@ static bool chains(struct load *ld)
 		c->n = 2;
 		c->scope[deep] = &ld->space->global;
 		c->scope[!deep] = &ld->root->search;
+		ld->fresh[i]->deep = deep;
 		scope_chain_publish(ld->fresh[i], c); /* nobody sees the image yet */
 	}
 	return true;
@@ -303,7 +305,7 @@ static void drop(struct load *ld)
 		atomic_store_explicit(&ld->root->search, NULL, memory_order_relaxed);
 	for (unsigned i = 0; ld->chains && i < ld->search->n; i++)
 		arena_free(ld->chains[i]);
-	scope_unique_undo(ld->space);
+	unique_undo(ld->space);
 	for (unsigned i = ld->nfresh; i-- > 0;) {
 		struct image *im = ld->fresh[i];
 
@@ -360,7 +362,7 @@ static bool link(struct load *ld)
 {
 	struct stage_reference ref = {ld->name, NULL};
 
-	scope_unique_begin();
+	unique_begin();
 	host_cache_recheck();
 	ld->root = stage_find(ld, &ref);
 	if (ld->root && !ld->nfresh)

@@ -17,6 +17,7 @@
 #include "arena.h"
 #include "text.h"
 #include "tls.h"
+#include "unique.h"
 
 #if ARCH_RELA
 typedef elf_rela entry;
@@ -120,9 +121,9 @@ static bool symbol(struct job *j, uint32_t index, bool plt)
 		return false;
 	j->index = index;
 	j->plt = plt;
-	if (j->found.im && scope_unique(&j->found)) {
+	if (j->found.im && unique_is(&j->found)) {
 		rq = sym_request(hash_name(&j->found.im->st, j->found.sym));
-		if (!scope_unique_enter(j->im->space, &rq, &j->found))
+		if (!unique_enter(j->im->space, &rq, &j->found))
 			return diag_no_memory(j->d, j->im->path);
 	}
 	return record(j);

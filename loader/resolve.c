@@ -12,6 +12,7 @@
 #include "../compat/host.h"
 #include "lock.h"
 #include "text.h"
+#include "unique.h"
 
 enum { PROT_X = 4 };
 
@@ -131,8 +132,8 @@ bool resolve_symbol(struct image *im, uint32_t index, bool plt, struct sym_found
 		found->im = NULL;
 		return ELF_ST_BIND(s->st_info) == STB_WEAK || refuse_foreign(im, rq.name, d);
 	}
-	if (scope_unique(found))
-		scope_unique_first(im->space, &rq, found);
+	if (unique_is(found))
+		unique_first(im->space, &rq, found);
 	return true;
 }
 

@@ -9,6 +9,7 @@
 
 #include "../compat/host.h"
 #include "arena.h"
+#include "deep.h"
 #include "epoch.h"
 #include "index.h"
 #include "text.h"
@@ -80,6 +81,14 @@ static bool find_for_host(const struct image *im, struct sym_request *rq, struct
 	       scope_find_in(atomic_load_explicit(&im->search, memory_order_acquire), 0, rq, out);
 }
 
+/* RTLD_DEEPBIND: what is one for the whole process comes before the image's own. */
+static bool find_shared(const struct image *im, struct sym_request *rq, struct sym_found *out)
+{
+	struct scope_list *global = atomic_load_explicit(&im->space->global, memory_order_acquire);
+
+	return scope_find_in(global, 0, rq, out) && deep_shared(out->im, rq->name);
+}
+
 bool scope_find(const struct image *im, struct sym_request *rq, struct sym_found *out)
 {
 	/* Acquire: partner is the release in scope_chain_publish. */
@@ -87,6 +96,8 @@ bool scope_find(const struct image *im, struct sym_request *rq, struct sym_found
 
 	if (im->host)
 		return find_for_host(im, rq, out);
+	if (im->deep && find_shared(im, rq, out))
+		return true;
 	if (im->dyn.symbolic && host.style->flags) {
 		out->sym = hash_lookup(&im->st, rq);
 		if (out->sym)
@@ -275,139 +286,6 @@ void scope_chain_drop(struct image *im, _Atomic(struct scope_list *) *list)
 	new->n = kept;
 	if (new != old)
 		scope_chain_publish(im, new);
-}
-
-/* --- STB_GNU_UNIQUE -------------------------------------------------------------------------------- */
-
-struct unique { /* im set last (release), read first (acquire) */
-	_Atomic(struct image *) im;
-	const elf_sym *sym;
-	uint32_t hash;
-	unsigned round; /* of the load that entered it */
-};
-
-static unsigned round; /* counts loads, as far as unique symbols go.  NEEDS_LOCK */
-
-struct unique_table {
-	unsigned n, mask; /* open addressing, at most half full; removed entries keep sym */
-	struct unique slot[];
-};
-
-static struct unique *unique_slot(struct unique_table *t, const struct sym_request *rq)
-{
-	for (unsigned i = rq->gnu & t->mask;; i = (i + 1) & t->mask) {
-		struct unique *u = &t->slot[i];
-		struct image *im = atomic_load_explicit(&u->im, memory_order_acquire);
-
-		if (!im && !u->sym)
-			return u;
-		if (im && u->hash == rq->gnu && text_eq(hash_name(&im->st, u->sym), rq->name))
-			return u;
-	}
-}
-
-void scope_unique_first(struct space *sp, struct sym_request *rq, struct sym_found *found)
-{
-	struct unique_table *t = atomic_load_explicit(&sp->unique, memory_order_acquire);
-	struct unique *u = t ? unique_slot(t, rq) : NULL;
-	struct image *im = u ? atomic_load_explicit(&u->im, memory_order_acquire) : NULL;
-
-	if (im)
-		*found = (struct sym_found){im, u->sym};
-}
-
-static void unique_put(struct unique_table *t, struct unique from)
-{
-	for (unsigned i = from.hash & t->mask;; i = (i + 1) & t->mask) {
-		struct unique *u = &t->slot[i];
-
-		if (u->sym)
-			continue;
-		u->sym = from.sym;
-		u->hash = from.hash;
-		u->round = from.round;
-		atomic_store_explicit(&u->im, from.im, memory_order_release);
-		t->n++;
-		return;
-	}
-}
-
-static bool unique_room(struct space *sp)
-{
-	struct unique_table *old = atomic_load_explicit(&sp->unique, memory_order_relaxed), *new;
-	unsigned size = old ? 2 * (old->mask + 1) : 64;
-
-	if (old && 2 * (old->n + 1) <= old->mask)
-		return true;
-	new = arena_alloc(sizeof *new + size * sizeof *new->slot);
-	if (!new)
-		return false;
-	new->mask = size - 1;
-	for (unsigned i = 0; old && i <= old->mask; i++)
-		if (atomic_load_explicit(&old->slot[i].im, memory_order_relaxed))
-			unique_put(new, old->slot[i]);
-	atomic_store_explicit(&sp->unique, new, memory_order_release);
-	if (old)
-		epoch_retire(old);
-	return true;
-}
-
-/* libc has its own table that we cannot see, but it prefers what it loaded first, and so do we. */
-static void prefer_host(struct space *sp, struct sym_request *rq, struct sym_found *found)
-{
-	for (struct image *im = sp->first; im && !found->im->host; im = im->next) {
-		const elf_sym *s = im->host ? hash_lookup(&im->st, rq) : NULL;
-
-		if (s && ELF_ST_BIND(s->st_info) == STB_GNU_UNIQUE)
-			*found = (struct sym_found){im, s};
-	}
-}
-
-bool scope_unique_enter(struct space *sp, struct sym_request *rq, struct sym_found *found)
-{
-	struct sym_found first = {0};
-
-	scope_unique_first(sp, rq, &first);
-	if (first.im)
-		return *found = first, true;
-	if (!unique_room(sp))
-		return false;
-	prefer_host(sp, rq, found);
-	unique_put(atomic_load_explicit(&sp->unique, memory_order_relaxed),
-		   (struct unique){found->im, found->sym, rq->gnu, round});
-	found->im->nunique++;
-	return true;
-}
-
-void scope_unique_begin(void)
-{
-	round++;
-}
-
-static void unique_remove(struct unique *u)
-{
-	struct image *im = atomic_load_explicit(&u->im, memory_order_relaxed);
-
-	im->nunique--;
-	atomic_store_explicit(&u->im, NULL, memory_order_release);
-}
-
-void scope_unique_undo(struct space *sp)
-{
-	struct unique_table *t = atomic_load_explicit(&sp->unique, memory_order_relaxed);
-
-	for (unsigned i = 0; t && i <= t->mask; i++)
-		if (t->slot[i].round == round && atomic_load_explicit(&t->slot[i].im, memory_order_relaxed))
-			unique_remove(&t->slot[i]);
-}
-
-void scope_unique_forget(struct space *sp, const struct image *im)
-{
-	struct unique_table *t = atomic_load_explicit(&sp->unique, memory_order_relaxed);
-
-	for (unsigned i = 0; t && i <= t->mask; i++)
-		if (atomic_load_explicit(&t->slot[i].im, memory_order_relaxed) == im)
-			unique_remove(&t->slot[i]);
 }
 
 /* --- order ----------------------------------------------------------------------------------------- */

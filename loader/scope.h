@@ -56,22 +56,6 @@ bool scope_find_in(struct scope_list *list, unsigned from, struct sym_request *r
 /* Through im's own chain: what a reference in im means.  DT_SYMBOLIC is im first.  Reader. */
 bool scope_find(const struct image *im, struct sym_request *rq, struct sym_found *out);
 
-/*
- * STB_GNU_UNIQUE: the one definition of this name in the space.  scope_unique_first replaces *found by it
- * where it is known (reader); scope_unique_enter makes *found the one if there is none, preferring libc's
- * images; its image then stays for good (image.nunique).  NEEDS_LOCK; false: no memory.
- * A load calls begin, and undo if it fails: what it entered is forgotten.
- */
-static inline bool scope_unique(const struct sym_found *found)
-{
-	return ELF_ST_BIND(found->sym->st_info) == STB_GNU_UNIQUE && host.style->unique;
-}
-void scope_unique_first(struct space *sp, struct sym_request *rq, struct sym_found *found);
-bool scope_unique_enter(struct space *sp, struct sym_request *rq, struct sym_found *found);
-void scope_unique_begin(void);
-void scope_unique_undo(struct space *sp);
-void scope_unique_forget(struct space *sp, const struct image *im);
-
 /* Writers.  NEEDS_LOCK. */
 struct scope_list *scope_list_new(unsigned cap);
 void scope_list_free(struct scope_list *list); /* one that no reader can see; NULL is fine */

@@ -21,6 +21,7 @@
 #include "stat.h"
 #include "text.h"
 #include "tls.h"
+#include "unique.h"
 
 static struct image *limbo; /* unpublished, still mapped; linked by next */
 
@@ -232,7 +233,7 @@ bool unload_finish(struct unload *u)
 		init_over(im);
 		find_hide(im);
 		registry_remove(im);
-		scope_unique_forget(im->space, im);
+		unique_forget(im->space, im);
 		atomic_store_explicit(&im->state, IMAGE_GONE, memory_order_relaxed);
 		im->next = limbo;
 		limbo = im;

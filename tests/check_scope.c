@@ -14,6 +14,7 @@
 #include "loader/arena.h"
 #include "loader/scope.h"
 #include "loader/text.h"
+#include "loader/unique.h"
 
 static struct sym_request request(const char *name)
 {
@@ -313,20 +314,20 @@ START_TEST(unique)
 	struct sym_found f = lookup(b, "A");
 	struct space space = {.id = 7};
 
-	scope_unique_first(&space, &rq, &f);
+	unique_first(&space, &rq, &f);
 	ck_assert_msg(f.im == b, "an empty table changes nothing");
 	f = lookup(a, "A");
-	ck_assert(scope_unique_enter(&space, &rq, &f) && f.im == a && a->nunique && !b->nunique);
+	ck_assert(unique_enter(&space, &rq, &f) && f.im == a && a->nunique && !b->nunique);
 	f = lookup(b, "A");
-	ck_assert(scope_unique_enter(&space, &rq, &f) && f.im == a && f.sym == lookup(a, "A").sym);
+	ck_assert(unique_enter(&space, &rq, &f) && f.im == a && f.sym == lookup(a, "A").sym);
 	ck_assert_msg(!b->nunique, "only the first is pinned");
 	f = lookup(b, "D");
-	ck_assert(scope_unique_enter(&space, &other, &f) && f.im == b && b->nunique);
-	scope_unique_forget(&space, a);
+	ck_assert(unique_enter(&space, &other, &f) && f.im == b && b->nunique);
+	unique_forget(&space, a);
 	f = lookup(b, "A");
-	ck_assert(scope_unique_enter(&space, &rq, &f) && f.im == b);
+	ck_assert(unique_enter(&space, &rq, &f) && f.im == b);
 	f = lookup(a, "A");
-	scope_unique_first(&space, &rq, &f);
+	unique_first(&space, &rq, &f);
 	ck_assert_ptr_eq(f.im, b);
 }
 END_TEST
@@ -356,12 +357,12 @@ START_TEST(unique_many)
 			snprintf(name, sizeof(name), "u%d", i);
 			rq = request(name);
 			f = lookup(im, name);
-			scope_unique_first(&space, &rq, &first);
+			unique_first(&space, &rq, &first);
 			ck_assert(turn == 1 ? first.im == im : !first.im);
-			ck_assert(scope_unique_enter(&space, &rq, &f) && f.im == im);
+			ck_assert(unique_enter(&space, &rq, &f) && f.im == im);
 		}
 		if (turn == 1)
-			scope_unique_forget(&space, im);
+			unique_forget(&space, im);
 	}
 	elfgen_free(e);
 }
@@ -377,7 +378,7 @@ START_TEST(unique_of_the_host)
 
 	ours->next = libcs;
 	libcs->host = true;
-	ck_assert(scope_unique_enter(&space, &rq, &f));
+	ck_assert(unique_enter(&space, &rq, &f));
 	ck_assert_ptr_eq(f.im, libcs);
 }
 END_TEST

@@ -44,6 +44,9 @@ bool twin_musl(void);
 /* dl_iterate_phdr shows the libraries of all namespaces, because one unwinder serves them all; glibc's shows those of
  * its caller's. */
 #define TWIN_WALKS_SEE_ALL_NAMESPACES twin_ours()
+/* RTLD_DEEPBIND leaves the process one allocator and one sanitizer: who replaces malloc's family or intercepts a function
+ * does so for all; with glibc a library that binds deeply allocates from libc and frees what others allocated there. */
+#define TWIN_DEEPBIND_KEEPS_MALLOC twin_ours()
 /* CUSTOM_NOT_REGISTER (0x400) exists; glibc calls the bit an invalid mode. */
 #define TWIN_PRIVATE_COPIES twin_ours()
 /* Error texts start with glibc's words and go on with who needed what and where it was searched. */

@@ -18,6 +18,7 @@
 #include "loader/scope.h"
 #include "memhost.h"
 #include "recipe.h"
+#include "loader/unique.h"
 
 static struct space space;
 static _Atomic(struct scope_list *) everything;
@@ -59,7 +60,7 @@ static void leave(struct image *im)
 {
 	if (!im)
 		return;
-	scope_unique_forget(&space, im);
+	unique_forget(&space, im);
 	image_free(im);
 }
 
