@@ -328,7 +328,9 @@ static bool reopen(struct load *ld)
 {
 	struct image *root = ld->root;
 
-	if (root->program || (!root->host && atomic_load_explicit(&root->search, memory_order_relaxed))) {
+	if (root->host && !root->program && !registry_search(root))
+		return diag_no_memory(ld->diag, root->path);
+	if (root->program || atomic_load_explicit(&root->search, memory_order_relaxed)) {
 		if ((ld->mode & GLOBAL) && !root->program) {
 			ld->search = atomic_load_explicit(&root->search, memory_order_relaxed);
 			if (!scope_reserve(&ld->space->global, ld->space->promised + ld->search->n)) {
@@ -336,12 +338,6 @@ static bool reopen(struct load *ld)
 				return diag_no_memory(ld->diag, root->path);
 			}
 		}
-		opened(ld);
-		return true;
-	}
-	if (root->host) {
-		if (!registry_search(root))
-			return diag_no_memory(ld->diag, root->path);
 		opened(ld);
 		return true;
 	}

@@ -168,7 +168,9 @@ bool resolve_keep(struct image *im, struct image *to)
 		return true;
 	lock_enter();
 	ok = atomic_load_explicit(&to->state, memory_order_relaxed) < IMAGE_FINI;
-	if (ok && im->host)
+	if (atomic_load_explicit(&im->state, memory_order_relaxed) >= IMAGE_FINI)
+		ok = true; /* a destructor of im asks: what its scopes still have goes with it, not before */
+	else if (ok && im->host)
 		to->pinned = true; /* libc's images stay for ever, and so does what they use */
 	else if (ok)
 		image_bind(im, to); /* without memory the binding is as good as the user's own dlclose */

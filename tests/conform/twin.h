@@ -63,6 +63,9 @@ bool twin_musl(void);
 #define TWIN_DLADDR_SIGNAL_SAFE twin_ours()
 /* What is unmapped while somebody reads the loader's lists goes at the next call instead. */
 #define TWIN_UNMAPPING_WAITS_FOR_READERS twin_ours()
+/* While libraries are being closed their destructors may still call each other; for glibc a library whose destructors
+ * have run is gone, and a call that is bound then ends the process. */
+#define TWIN_CLOSING_LIBRARIES_CALLABLE twin_ours()
 /* Only regular files are read; glibc reads from a device whatever comes, and waits for a FIFO's writer. */
 #define TWIN_REGULAR_FILES_ONLY twin_ours()
 /* Malformed headers are refused even where glibc happens to survive them. */

@@ -290,3 +290,24 @@ CASE(closed_in_the_order_of_opening)
 	gone("libneeds.so");
 	gone("libprovider.so");
 }
+
+PART(call_upwards_at_the_end)
+{
+	shut(load("./libcalled.so", RTLD_LAZY));
+	traced("called:1");
+	gone("libcalled.so");
+	gone("libcalls.so");
+}
+
+CASE(destructor_calls_what_was_finalised_before)
+{
+	eq(twin_run("call_upwards_at_the_end", NULL).code, TWIN_CLOSING_LIBRARIES_CALLABLE ? 0 : 127);
+}
+
+CASE(destructor_looks_up_what_was_finalised_before)
+{
+	shut(load("./libasked.so", RTLD_NOW));
+	traced(TWIN_CLOSING_LIBRARIES_CALLABLE ? "found" : "not found");
+	gone("libasked.so");
+	gone("libasks.so");
+}

@@ -411,6 +411,16 @@ CASE(libc_family_is_the_programs)
 	}
 }
 
+CASE(global_for_what_only_libc_may_load)
+{
+	void *h = load("libgcc_s.so.1", RTLD_NOW | RTLD_LOCAL);
+
+	ok(!dlsym(RTLD_DEFAULT, "_Unwind_Backtrace"));
+	ok(load("libgcc_s.so.1", RTLD_NOW | RTLD_GLOBAL) == h);
+	ok(dlsym(RTLD_DEFAULT, "_Unwind_Backtrace") == sym(h, "_Unwind_Backtrace"));
+	ok(dlsym(load(NULL, RTLD_NOW), "_Unwind_Backtrace"));
+}
+
 CASE(the_running_program_by_path)
 {
 	const char *path = twin_here("flags");
