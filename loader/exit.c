@@ -24,6 +24,7 @@
 #include "registry.h"
 #include "scope.h"
 #include "text.h"
+#include "tls.h"
 
 enum { PROT_R = 1, PROT_W = 2 };
 
@@ -134,6 +135,26 @@ static bool collect(void)
 }
 
 /*
+ * As glibc does: from now on dlclose takes nothing away, and runs no destructors before their turn.  What
+ * another thread constructs or closes just now is left to that thread, which may not have the time.
+ */
+static void keep_all(void)
+{
+	const struct thread *self = tls_thread_known();
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < norder; i++) {
+		struct image *im = order[i];
+
+		if (ours(im) && im->owner && im->owner != self)
+			continue;
+		im->pinned = true;
+		order[kept++] = im;
+	}
+	norder = kept;
+}
+
+/*
  * Start-up images after us (others libc may have unloaded meanwhile) that have one of ours waiting before
  * them get the hook; what waits behind the last of them is called at that one's end.  False: nothing can
  * carry the rest.
@@ -210,6 +231,7 @@ void exit_run(void)
 		lock_leave();
 		return;
 	}
+	keep_all();
 	lent = lend_hooks(place());
 	lock_leave();
 	for (; done < norder && order[done] != registry.libdlrs; done++)

@@ -218,6 +218,21 @@ PART(chain_at_exit)
 	trace_now();
 }
 
+PART(close_at_exit)
+{
+	load("./libcloser.so", RTLD_NOW);
+	load("./libplug2.so", RTLD_NOW);
+	trace_now();
+}
+
+/* It is only counted down: its destructors have their turn anyway, and those after it are still to be called. */
+CASE(closed_by_a_destructor_at_exit)
+{
+	ends("close_at_exit", 0,
+	     "atexit:plug2 atexit:plug3 atexit:closer -main -startA atexit:startA closed -closer -plug3 "
+	     "-startB atexit:startB -plug2");
+}
+
 CASE(destructors_that_work_at_exit)
 {
 	struct twin_run r = twin_run("chain_at_exit", NULL);
