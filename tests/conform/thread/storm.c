@@ -209,6 +209,27 @@ CASE(everything_at_once)
 	storm(open_here);
 }
 
+static void new_namespace(unsigned *seed)
+{
+	void *h = dlmopen(LM_ID_NEWLM, "./libother.so", RTLD_NOW);
+
+	ok(h);
+	ok(dlsym(h, "other_value"));
+	shut(h);
+	ok(!dlmopen(LM_ID_NEWLM, "./nosuch.so", RTLD_NOW));
+}
+
+/* A namespace is empty while its first library is on its way: a dlclose next door must leave it alone. */
+CASE(namespaces_in_a_storm)
+{
+	if (!TWIN_NAMESPACES_UNLIMITED) /* and the host loads a libc into each */
+		return;
+	all_do(open_and_close);
+	for (int i = 0; i < THREADS / 2; i++)
+		deeds[i] = new_namespace;
+	storm(open_here);
+}
+
 static void same_library(unsigned *seed)
 {
 	void *h = load("./libstorm3.so", RTLD_NOW);
