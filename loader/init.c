@@ -33,17 +33,7 @@ static enum image_state state_of(const struct image *im)
 /* The environment as it is now: constructors get what `environ` says. */
 static char **environment(void)
 {
-	static char ***environ_at; /* written once, always the same value */
-	struct sym_request rq = sym_request("environ");
-	struct sym_found found;
-
-	if (!environ_at) {
-		if (!scope_find_in(atomic_load_explicit(&registry.base.global, memory_order_acquire), 0,
-				   &rq, &found))
-			return host.envp;
-		environ_at = (char ***)image_value(found.im, found.sym);
-	}
-	return *environ_at ? *environ_at : host.envp;
+	return host.env_now && *host.env_now ? *host.env_now : host.envp;
 }
 
 static void construct(struct image *im)

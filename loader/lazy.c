@@ -73,8 +73,10 @@ void lazy_adopt(struct image *im)
 /* An image that is being loaded is in no snapshot yet; then the map is our own. */
 static struct image *image_of(void *map)
 {
+	unsigned token = epoch_enter(tls_reader());
 	struct image *im = find_handle(map);
 
+	epoch_leave(tls_reader(), token); /* im itself stays: its code has called */
 	return im ? im : map;
 }
 

@@ -177,8 +177,9 @@ static bool scope(struct load *ld)
 	if (!versions(ld) || !sort(ld) || !chains(ld) || !older_chains(ld))
 		return false;
 	expect(ld);
-	/* Lookups of the new images go through it from now on; no one else's do. */
-	atomic_store_explicit(&ld->root->search, ld->search, memory_order_release);
+	/* Lookups of the new images go through it from now on.  An older root gets it at commit. */
+	if (ld->nfresh)
+		atomic_store_explicit(&ld->root->search, ld->search, memory_order_release);
 	return true;
 }
 
@@ -286,6 +287,8 @@ static void commit(struct load *ld)
 	if (ld->nfresh)
 		find_publish();
 	debugger_add(ld->fresh, ld->nfresh);
+	/* Release: partners are the acquires in scope.c, resolve.c and the dlsym door. */
+	atomic_store_explicit(&root->search, ld->search, memory_order_release);
 	for (unsigned i = 0; i < ld->search->n; i++)
 		if (ld->chains[i])
 			scope_chain_publish(ld->search->im[i], ld->chains[i]);
