@@ -218,11 +218,11 @@ static void copy_entry(struct find_entry *to, const struct find_entry *from)
 			      memory_order_relaxed);
 }
 
+static const unsigned gaps[] = {301, 132, 57, 23, 10, 4, 1}; /* of Shell's sort */
+
 /* Shell's sort: the kernel hands out ever lower addresses, so filled from the end it is nearly done. */
 static void sort(struct find_entry *e, unsigned n)
 {
-	static const unsigned gaps[] = {301, 132, 57, 23, 10, 4, 1};
-
 	for (unsigned g = 0; g < sizeof(gaps) / sizeof(gaps[0]); g++) {
 		unsigned gap = gaps[g];
 
@@ -235,6 +235,31 @@ static void sort(struct find_entry *e, unsigned n)
 				copy_entry(&e[j], &e[j - gap]);
 			if (j != i)
 				copy_entry(&e[j], &x);
+		}
+	}
+}
+
+/*
+ * Load order over all namespaces: by birth, which is how a walk finds its place again.  One namespace's
+ * are in order already.  Relaxed: as in copy_entry.
+ */
+static void sort_own(_Atomic(struct image *) *own, unsigned n)
+{
+	for (unsigned g = 0; g < sizeof(gaps) / sizeof(gaps[0]); g++) {
+		unsigned gap = gaps[g];
+
+		for (unsigned i = gap; i < n; i++) {
+			struct image *x = atomic_load_explicit(&own[i], memory_order_relaxed), *at;
+			unsigned j = i;
+
+			for (; j >= gap; j -= gap) {
+				at = atomic_load_explicit(&own[j - gap], memory_order_relaxed);
+				if (at->birth <= x->birth)
+					break;
+				atomic_store_explicit(&own[j], at, memory_order_relaxed);
+			}
+			if (j != i)
+				atomic_store_explicit(&own[j], x, memory_order_relaxed);
 		}
 	}
 }
@@ -258,6 +283,7 @@ static void fill(struct snapshot *s, unsigned n)
 			atomic_store_explicit(&s->own[s->nown++], im, memory_order_relaxed);
 	}
 	sort(s->entry, s->n);
+	sort_own(s->own, s->nown);
 	if (source.adds) { /* relaxed: written under the lock that we hold */
 		s->adds = atomic_load_explicit(source.adds, memory_order_relaxed);
 		s->subs = atomic_load_explicit(source.subs, memory_order_relaxed);

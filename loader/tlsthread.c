@@ -199,6 +199,7 @@ static void recycle(struct list *list, struct thread *th)
 	*th = (struct thread){.row = th->row, .error = th->error, .reader = th->reader};
 	for (int side = 0; side < 2; side++) /* should it have died while it read */
 		atomic_store_explicit(&th->reader.inside[side], 0, memory_order_relaxed);
+	th->reader.walks[0] = th->reader.walks[1] = 0;
 	append(&spare, th);
 }
 

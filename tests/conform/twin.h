@@ -37,6 +37,8 @@ bool twin_musl(void);
 #define TWIN_EXECSTACK_REFUSED (twin_ours() && !twin_musl())
 /* One libc, ld.so and libgcc_s for all namespaces; glibc loads a second libc into each new one. */
 #define TWIN_NAMESPACES_SHARE_LIBC twin_ours()
+/* dl_iterate_phdr shows the libraries of all namespaces; glibc's those of the caller's only. */
+#define TWIN_WALK_SHOWS_ALL_NAMESPACES twin_ours()
 /* No limit of 16 namespaces. */
 #define TWIN_NAMESPACES_UNLIMITED twin_ours()
 /* RTLD_GLOBAL works inside a namespace; glibc calls it an invalid mode there. */

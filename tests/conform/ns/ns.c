@@ -125,6 +125,23 @@ CASE(walk_lists_every_copy)
 	ok(o.dlfo_link_map == other);
 }
 
+static int count_copies(struct dl_phdr_info *info, size_t size, void *n)
+{
+	*(int *)n += strstr(info->dlpi_name, "/libdata.so") != NULL;
+	return 0;
+}
+
+CASE(walk_lists_what_came_after_the_namespace)
+{
+	int n = 0;
+
+	load_in(LM_ID_NEWLM, "./libdata.so", RTLD_NOW);
+	load("./libdata.so", RTLD_NOW);
+	load_in(LM_ID_NEWLM, "./libdata.so", RTLD_NOW);
+	dl_iterate_phdr(count_copies, &n);
+	eq(n, TWIN_WALK_SHOWS_ALL_NAMESPACES ? 3 : 1);
+}
+
 CASE(unknown_namespace)
 {
 	ok(!dlmopen(77777, "./libdata.so", RTLD_NOW));
