@@ -249,11 +249,11 @@ static const struct {
 	void (*run)(int n, char **arg);
 	int min; /* arguments */
 } cases[] = {
-	{"open", case_open, 3},		  {"first", case_first, 2}, {"again", case_again, 2},
-	{"memory", case_memory, 1},	  {"sym", case_sym, 4},	    {"find", case_find, 2},
-	{"dladdr", case_dladdr, 2},	  {"throw", case_throw, 2}, {"tls", case_tls, 2},
-	{"tls-first", case_tls_first, 2}, {"lazy", case_lazy, 2},   {"spawn", case_spawn, 2},
-	{"thread", case_thread, 1},	  {"count", case_count, 1},
+	{"open", case_open, 3},	    {"first", case_first, 2},	      {"again", case_again, 2},
+	{"memory", case_memory, 1}, {"floor", case_floor, 3},	      {"sym", case_sym, 4},
+	{"find", case_find, 2},	    {"dladdr", case_dladdr, 2},	      {"throw", case_throw, 2},
+	{"tls", case_tls, 2},	    {"tls-first", case_tls_first, 2}, {"lazy", case_lazy, 2},
+	{"spawn", case_spawn, 2},   {"thread", case_thread, 1},	      {"count", case_count, 1},
 };
 
 int main(int argc, char **argv)

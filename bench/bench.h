@@ -75,6 +75,7 @@ void case_open(int n, char **arg);
 void case_first(int n, char **arg);
 void case_again(int n, char **arg);
 void case_memory(int n, char **arg);
+void case_floor(int n, char **arg);
 void case_sym(int n, char **arg);
 void case_find(int n, char **arg);
 void case_dladdr(int n, char **arg);

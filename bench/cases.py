@@ -38,6 +38,20 @@ class Run:
         self.preload = more.get("preload", "")  # a library that stands in LD_PRELOAD for all
 
 
+def floor(*files):
+    """What the system calls and page faults cost alone, in each loader's pattern."""
+    return Run(["floor", "{loader}", "400", *[f"{{files}}/{f}" for f in files]],
+               [Row("  its system calls and faults alone", "pattern", None, True)], (15, 5), files)
+
+
+def floors(rows):
+    """How near to the targets the system calls alone let anyone come."""
+    whole = next(r for r in rows if r["key"] == "open_close")
+    alone = next(r for r in rows if r["key"] == "pattern")
+    yield "floor: our system calls and faults, to host's all", alone["ours"] / whole["host"], None
+    yield "       host's system calls and faults, to its all", alone["host"] / whole["host"], None
+
+
 class Case:
     """A letter, a title, and the function that builds its files and returns its runs."""
 
@@ -64,7 +78,8 @@ def chain(tree, context):
     tree.chain()
     return [Run(["open", "{files}/libchain1.so", "now", "400"],
                 [Row("three libraries, open+close", "open_close", 0.65, True),
-                 Row("  of it open", "open"), Row("  of it close", "close")], (15, 5), CHAIN, peers=DLOPENS)]
+                 Row("  of it open", "open"), Row("  of it close", "close")], (15, 5), CHAIN, peers=DLOPENS),
+            floor(*CHAIN)]
 
 
 def leaf(tree, context):
@@ -76,7 +91,8 @@ def leaf(tree, context):
             # What it costs that debuggers could look: nothing is shown to them here.
             Run(["open", "{files}/libleaf.so", "now", "600"],
                 [Row("  open+close, DLRS_DEBUG=nogdb", "open_close")], (15, 5), ("libleaf.so",),
-                environment={"DLRS_DEBUG": "nogdb"})]
+                environment={"DLRS_DEBUG": "nogdb"}),
+            floor("libleaf.so")]
 
 
 def again(tree, context):
@@ -310,8 +326,8 @@ def scaling(rows):
 
 
 CASES = [
-    Case("a", "a chain of three libraries with $ORIGIN RUNPATH", chain),
-    Case("b", "one library", leaf),
+    Case("a", "a chain of three libraries with $ORIGIN RUNPATH", chain, floors),
+    Case("b", "one library", leaf, floors),
     Case("c", "a library that is loaded already", again),
     Case("d", "generated libraries: 200 functions each, 200 references to the others", many, flat),
     Case("e", "the distribution's largest libraries, first open", large),

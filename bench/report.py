@@ -36,7 +36,7 @@ def pair(values):
     return f"{values['host']:.4g} / {values['ours']:.4g}"
 
 
-HEAD = f"{'':46} {'host':>9} {'libdlrs':>9} {'ratio':>6} {'quartiles':>13} {'target':<15} " \
+HEAD = f"{'':50} {'host':>9} {'libdlrs':>9} {'ratio':>6} {'quartiles':>13} {'target':<15} " \
        f"{'system calls':>13} {'page faults':>15}"
 
 
@@ -45,7 +45,7 @@ def line(row):
     host, ours = row["host"], row.get("ours")
     spread = f"{row['low']:.2f} - {row['high']:.2f}" if row.get("low") is not None else ""
     ratio = f"{row['ratio']:.2f}" if row.get("ratio") is not None else ""
-    return (f"{row['title'][:46]:46} {amount(host, row['unit']) if host is not None else '':>9} "
+    return (f"{row['title'][:50]:50} {amount(host, row['unit']) if host is not None else '':>9} "
             f"{amount(ours, row['unit']) if ours is not None else '':>9} {ratio:>6} {spread:>13} "
             f"{verdict(row):<15} {pair(row.get('syscalls')):>13} {pair(row.get('faults')):>15}").rstrip()
 
@@ -53,7 +53,7 @@ def line(row):
 def peer_lines(row):
     for name, p in row.get("peers", {}).items():
         low, high = p["low"], p["high"]
-        yield (f"{'    ' + name:46} {'':>9} {amount(p['median'], row['unit']):>9} {p['ratio']:6.2f} "
+        yield (f"{'    ' + name:50} {'':>9} {amount(p['median'], row['unit']):>9} {p['ratio']:6.2f} "
                f"{f'{low:.2f} - {high:.2f}':>13}").rstrip()
 
 

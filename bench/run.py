@@ -23,7 +23,7 @@ import generate
 import report
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SOURCES = ("bench", "case_open", "case_sym", "case_find", "case_tls", "case_process", "case_count")
+SOURCES = ("bench", "case_open", "case_floor", "case_sym", "case_find", "case_tls", "case_process", "case_count")
 
 
 # How the wrappers in peers/ begin their names.
@@ -119,7 +119,7 @@ class Bench:
 
     def command(self, run, variant):
         files = self.copies(run, variant)
-        return [a.replace("{files}", files) for a in run.arguments]
+        return [a.replace("{files}", files).replace("{loader}", variant) for a in run.arguments]
 
     def measure(self, run, variant):
         """One process: {key: value}."""
