@@ -36,6 +36,14 @@ double bench_now(void)
 	return 1e9 * (double)t.tv_sec + (double)t.tv_nsec;
 }
 
+double bench_processor(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return 1e9 * (double)t.tv_sec + (double)t.tv_nsec;
+}
+
 /* --- series ---------------------------------------------------------------------------------------- */
 
 void bench_add(struct series *s, double value)

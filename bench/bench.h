@@ -30,6 +30,7 @@ struct series {
 };
 
 double bench_now(void);
+double bench_processor(void); /* time that this process has used, all threads together */
 void bench_add(struct series *s, double value);
 double bench_median(struct series *s);
 

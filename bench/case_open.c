@@ -3,7 +3,7 @@
  * Cases (a) to (e): opening and closing, and the memory it costs.
  *
  *   open FILE MODE N        N times open and close                   open_close, open, close
- *   first FILE MODE         once, in a fresh process                 open, close
+ *   first FILE MODE         once, in a fresh process                 open, close, processor
  *   again FILE N            open and close of what is open already   path, soname
  *   memory FILE             private dirty memory after one open      dirty, files, images, rss
  *
@@ -66,19 +66,21 @@ void case_open(int n, char **arg)
 void case_first(int n, char **arg)
 {
 	int mode = mode_of(arg[1]);
-	double begin, opened, closed;
+	double begin, opened, closed, processor;
 	void *handle;
 
 	(void)n;
-	bench_now();
+	processor = bench_processor();
 	bench_region_begin();
 	begin = bench_now();
 	handle = loader.open(arg[0], mode);
 	opened = bench_now();
 	bench_region_end(1);
+	processor = bench_processor() - processor;
 	if (!handle)
 		bench_die(arg[0], loader.error());
 	bench_report("open", opened - begin);
+	bench_report("processor", processor);
 	begin = bench_now();
 	loader.close(handle);
 	closed = bench_now();

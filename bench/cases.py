@@ -110,6 +110,7 @@ def many(tree, context):
         generate.generated(tree, size, context.say)
         runs.append(Run(["first", f"{{files}}/{generate.generated_name(size)}/libroot.so", "now"],
                         [Row(f"{size:,} libraries, first open", "open", target, True),
+                         Row("  processor time", "processor"),
                          Row(f"{size:,} libraries, close", "close")], rounds, (generate.generated_name(size),)))
     return runs
 
@@ -139,7 +140,8 @@ def large(tree, context):
         for mode in ("now", "lazy"):
             target = 0.6 if "LLVM" in name and mode == "now" else None
             runs.append(Run(["first", f"{{files}}/{base}", mode],
-                            [Row(f"{name}, RTLD_{mode.upper()}", "open", target, True)], (15, 5), (path,)))
+                            [Row(f"{name}, RTLD_{mode.upper()}", "open", target, True),
+                             Row("  processor time", "processor")], (15, 5), (path,)))
     if not any("LLVM" in r.files[0] for r in runs):
         context.note("(e) libLLVM is not installed (Debian: libllvm14)")
     return runs

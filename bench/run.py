@@ -269,6 +269,9 @@ def main():
     bench.compile()
     machine = report.machine()
     print(report.machine_line(machine))
+    if machine["load"] > 0.5 * machine["cores"]:
+        bench.context.note(f"the machine is busy (load {machine['load']}): single opens and several threads "
+                           "are rough; their processor time is less so")
     print(report.HEAD)
     for case in cases.CASES:
         if case.letter in wanted:
