@@ -48,7 +48,7 @@ struct image *registry_by_name(struct space *sp, const char *name)
 bool registry_name(struct image *im, const char *name)
 {
 	uint32_t len, hash = text_hash_len(name, &len);
-	struct image_name *n;
+	struct image_name *n, **end = &names[hash % BUCKETS];
 
 	for (n = im->names; n; n = n->next)
 		if (n->hash == hash && text_eq(n->text, name))
@@ -62,8 +62,9 @@ bool registry_name(struct image *im, const char *name)
 	n->im = im;
 	n->next = im->names;
 	im->names = n;
-	n->chain = names[hash % BUCKETS];
-	names[hash % BUCKETS] = n;
+	while (*end) /* of two images with one name the first that came answers to it, as in glibc */
+		end = &(*end)->chain;
+	*end = n;
 	return true;
 }
 

@@ -194,6 +194,29 @@ END_TEST
 
 /* --- dynamic section ------------------------------------------------------------------------------- */
 
+/* The last one counts. */
+static void two_strtabs(struct elfgen *e, uint64_t first, uint64_t second)
+{
+	for (uint64_t i = 0; i < e->table[ELFGEN_DYN].n; i++) {
+		if (elfgen_get(e, ELFGEN_d_tag, i) == DT_RUNPATH)
+			elfgen_set(e, ELFGEN_d_tag, i, DT_STRTAB);
+		if (elfgen_get(e, ELFGEN_d_tag, i) != DT_STRTAB)
+			continue;
+		elfgen_set(e, ELFGEN_d_val, i, first);
+		first = second;
+	}
+}
+
+static void second_strtab(struct elfgen *e)
+{
+	two_strtabs(e, e->table[ELFGEN_STR].off, FAR);
+}
+
+static void first_strtab(struct elfgen *e)
+{
+	two_strtabs(e, FAR, e->table[ELFGEN_STR].off);
+}
+
 START_TEST(strings_and_symbols)
 {
 	static const struct kit_bad table[] = {
@@ -217,6 +240,11 @@ START_TEST(strings_and_symbols)
 		 NO_SYMBOL},
 		{"a symbol's section", {HIT(st_shndx, 2, 0xff20)}, FINE},
 		{"a symbol's type and binding", {HIT(st_info, 2, 0xff), HIT(st_other, 2, 0xff)}, FINE},
+		{"a symbol's value", {HIT(st_value, 2, FAR), HIT(st_value, 3, (uint64_t)-1)}, FINE},
+		{"a tag twice, the second wrong", .damage = second_strtab,
+		 BAD("DT_STRTAB")},
+		{"a tag twice, the first wrong", .damage = first_strtab, FINE},
+		{"an unknown tag", {TAG(DT_RUNPATH, 0x6000000f /* DT_ANDROID_REL */)}, FINE},
 		{"DF_1_PIE", {TAG(DT_RUNPATH, DT_FLAGS_1), DYN(DT_FLAGS_1, DF_1_PIE)}, .kind = DIAG_REFUSED,
 		 .phrase = "cannot dynamically load position-independent executable"},
 	};
@@ -315,6 +343,12 @@ static void circles(struct elfgen *e)
 		elfgen_set(e, ELFGEN_hash_word, i, i < 2 + nb ? 1 : i - 2 - nb);
 }
 
+static void circles_behind(struct elfgen *e)
+{
+	circles(e);
+	elfgen_poke(e, (struct elfgen_place){ELFGEN_d_tag, UNUSED_TAG, 0}, DT_GNU_HASH);
+}
+
 static void sysv_far(struct elfgen *e)
 {
 	circles(e);
@@ -345,6 +379,7 @@ START_TEST(hashes)
 		{"sysv: outside", {DYN(DT_HASH, FAR)}, BAD("DT_HASH outside")},
 		{"sysv: chains in circles", .damage = circles, NO_SYMBOL},
 		{"sysv: chains to nowhere", .damage = sysv_far, NO_SYMBOL},
+		{"they disagree", .damage = circles_behind, FINE},
 		{"neither", {TAG(DT_HASH, UNUSED_TAG), TAG(DT_GNU_HASH, UNUSED_TAG)}, NO_SYMBOL},
 	};
 
