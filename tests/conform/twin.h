@@ -61,8 +61,8 @@ bool twin_musl(void);
 #define TWIN_FORK_IN_LOAD_SAFE twin_ours()
 /* Constructors run outside the loader lock, so other threads can load meanwhile; with glibc they wait. */
 #define TWIN_CONSTRUCTORS_UNLOCKED twin_ours()
-/* dladdr takes no lock, so a signal handler may call it. */
-#define TWIN_DLADDR_SIGNAL_SAFE twin_ours()
+/* A profiler's handler may unwind while libraries come and go; with glibc the unwinder may read one that just went. */
+#define TWIN_UNWINDS_IN_SIGNALS twin_ours()
 /* What is unmapped while somebody reads the loader's lists goes at the next call instead. */
 #define TWIN_UNMAPPING_WAITS_FOR_READERS twin_ours()
 /* While libraries are being closed their destructors may still call each other; for glibc a library whose destructors

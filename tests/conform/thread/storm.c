@@ -251,15 +251,14 @@ static void profile(int signal)
 	struct dl_find_object o;
 	void *pc[16];
 	int saved = errno;
+	Dl_info i;
 
+	if (!TWIN_UNWINDS_IN_SIGNALS)
+		return;
 	_dl_find_object((void *)born, &o);
 	backtrace(pc, 16);
-	if (TWIN_DLADDR_SIGNAL_SAFE) {
-		Dl_info i;
-
-		if (!dladdr((void *)died, &i) || strcmp(i.dli_sname, "died"))
-			abort();
-	}
+	if (!dladdr((void *)died, &i) || strcmp(i.dli_sname, "died"))
+		abort();
 	errno = saved;
 }
 
