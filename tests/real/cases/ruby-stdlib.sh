@@ -54,6 +54,7 @@ s = TCPSocket.new("127.0.0.1", server.addr[1])
 s.puts "world"
 puts s.read
 t.join
+require "digest/sha1" # Ruby's own lazy loading of it is not safe in threads
 threads = 8.times.map { |i| Thread.new { Digest::SHA1.hexdigest(i.to_s * 1000)[0, 8] } }
 puts threads.map(&:value).join(" ")
 
