@@ -84,8 +84,9 @@ gone() {
 	! [ -e "/proc/$1/status" ] || grep -q '^State:.Z' "/proc/$1/status"
 }
 
-# stop PID [SIGNAL]: end a process of ours and wait for it
+# stop PID [SIGNAL]: end a child of ours and wait for it.  One that is gone may have left its number to a stranger.
 stop() {
+	grep -qs "^PPid:[[:space:]]*$$\$" "/proc/$1/status" || return 0
 	kill -s "${2:-TERM}" "$1" 2>/dev/null || return 0
 	wait_until 60 gone "$1" || kill -s KILL "$1" 2>/dev/null || :
 }

@@ -106,6 +106,6 @@ start()
 	pid=$!
 	trap 'kill -9 $pid 2>/dev/null' EXIT
 	while [ "$said" != ready ]; do
-		read -r -t 30 -u 8 said || fail "the program did not say ready: $(cat err)"
+		read -r -t 200 -u 8 said || fail "the program did not say ready: $(cat err)"
 	done
 }

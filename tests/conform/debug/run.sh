@@ -4,7 +4,7 @@
 # What debuggers, profilers and unwinders see: scripted sessions of gdb, valgrind and others with a program that
 # opens libraries through libdlrs. A case is a function in cases/*.sh (see lib.sh).
 #
-#   run.sh [--all] [pattern]     pattern: part of "debug/case"; --all: also the cases of lldb and perf
+#   run.sh [--all] [pattern]     pattern: part of "debug/case"; --all: also those of lldb, perf and gcc 11
 #
 # DLRS_LIB     the library to preload (default build/libdlrs.so.0); libdlrs-notify.so lies beside it
 # DEBUG_WORK   where to build and run (default build/debug)
@@ -112,7 +112,7 @@ for file in "$here"/cases/*.sh; do
 	sed -n 's/^\([a-z][a-z0-9_]*\)()$/\1/p' "$file"
 done | while read -r name; do
 	[[ debug/$name == *$pattern* ]] || continue
-	[[ -n $all$pattern || $name != lldb_* && $name != perf_* ]] || continue
+	[[ -n $all$pattern || $name != lldb_* && $name != perf_* && $name != *_by_phdr ]] || continue
 	echo "$name"
 done | xargs -r -P "${JOBS:-$(nproc)}" -n 1 "$here/run.sh" --case | tee -a "$results"
 
