@@ -28,10 +28,22 @@ enum {
 	TRIES = 64, /* libraries that libc has to load or pin for one dlopen: more is a circle */
 };
 
+static const char unknown_libc[] = "libdlrs does not know this process's C library";
+
 static void *refuse(const struct diag *d)
 {
 	door_error(d);
 	return NULL;
+}
+
+/* A message has 2 KiB; a caller that goes on shall not carry it on its stack. */
+__attribute__((noinline)) static void *refuse_with(const char *file, const char *what)
+{
+	struct diag d;
+
+	diag_clear(&d);
+	diag_set(&d, DIAG_USAGE, "%s%s", file, what);
+	return refuse(&d);
 }
 
 static bool check_mode(const char *file, int mode, struct diag *d)
@@ -164,13 +176,8 @@ static void *open_in(const char *file, int mode, struct space *space, uintptr_t 
 
 DOOR void *dlopen(const char *file, int mode)
 {
-	struct diag d;
-
-	diag_clear(&d);
-	if (!door_ready()) {
-		diag_set(&d, DIAG_USAGE, "libdlrs does not know this process's C library");
-		return refuse(&d);
-	}
+	if (!door_ready())
+		return refuse_with("", unknown_libc);
 	door_no_error();
 	return open_in(file, mode, NULL, door_caller());
 }
@@ -196,30 +203,20 @@ static void leave_space(struct space *sp)
 
 DOOR void *dlmopen(Lmid_t id, const char *file, int mode)
 {
-	struct diag d;
 	struct space *sp;
 	void *handle;
 
-	diag_clear(&d);
-	if (!door_ready()) {
-		diag_set(&d, DIAG_USAGE, "libdlrs does not know this process's C library");
-		return refuse(&d);
-	}
+	if (!door_ready())
+		return refuse_with("", unknown_libc);
 	door_no_error();
-	if (id != LM_ID_BASE && (!file || !*file)) {
-		diag_set(&d, DIAG_USAGE, "invalid namespace");
-		return refuse(&d);
-	}
+	if (id != LM_ID_BASE && (!file || !*file))
+		return refuse_with("", "invalid namespace");
 	sp = enter_space(id);
-	if (!sp && id == LM_ID_NEWLM) {
-		diag_no_memory(&d, file);
-		return refuse(&d);
-	}
-	if (!sp) {
-		diag_set(&d, DIAG_USAGE, "%s: invalid target namespace in dlmopen(): Invalid argument",
-			 file);
-		return refuse(&d);
-	}
+	if (!sp && id == LM_ID_NEWLM)
+		return refuse_with(file, ": cannot allocate memory");
+	if (!sp)
+		return refuse_with(file ? file : "",
+				   ": invalid target namespace in dlmopen(): Invalid argument");
 	/* The first library's closure is the namespace's global scope, as in glibc. */
 	handle = open_in(file, id == LM_ID_NEWLM ? mode | RTLD_GLOBAL : mode, sp, door_caller());
 	leave_space(sp);

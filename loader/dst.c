@@ -63,7 +63,7 @@ bool dst_present(const char *s)
 /* Under AT_SECURE: does the path, with "." and ".." folded, lie below a built-in directory? */
 static bool is_trusted(const char *path)
 {
-	char folded[PATH_ROOM + 1];
+	static char folded[PATH_ROOM + 1]; /* the lock's; stacks may be small */
 	size_t n = 0;
 
 	while (*path) {
@@ -112,7 +112,7 @@ static bool put(struct expansion *x, const char *s, size_t n)
 /* Alone at the beginning is the only place that AT_SECURE leaves it. */
 static bool put_origin(struct expansion *x, char next)
 {
-	char dir[PATH_ROOM];
+	static char dir[PATH_ROOM]; /* the lock's */
 
 	if (host.secure && (x->n > 0 || (next && next != '/')))
 		return false;

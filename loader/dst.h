@@ -2,7 +2,7 @@
 /*
  * dst: the dynamic string tokens of a path: $ORIGIN, $LIB, $PLATFORM, each also as ${...}.
  *
- * Other text behind a '$' stays as it is.  No lock, no allocation.  Source: gABI, "Substitution
+ * Other text behind a '$' stays as it is.  No allocation; dst_expand NEEDS_LOCK.  Source: gABI, "Substitution
  * Sequences"; glibc, elf/dl-load.c.
  */
 #ifndef LOADER_DST_H
