@@ -90,6 +90,8 @@ def pins(view, image):
     found = []
     if view.get(image, "pinned") and not view.get(image, "startup"):
         found.append("nodelete")
+    if view.get(image, "held"):
+        found.append("dlsym")
     if view.get(image, "unique"):
         found.append("unique symbol")
     if view.get(image, "host_pinned"):

@@ -14,6 +14,7 @@
 #include "../loader/epoch.h"
 #include "../loader/find.h"
 #include "../loader/hash.h"
+#include "../loader/keep.h"
 #include "../loader/registry.h"
 #include "../loader/resolve.h"
 #include "../loader/scope.h"
@@ -146,8 +147,10 @@ static void *ask(struct question *q)
 		ok = find(q);
 	}
 	/* What RTLD_DEFAULT found for a library of ours must stay as long as that library. */
-	while (ok && q->handle == RTLD_DEFAULT && !resolve_keep(q->from, q->found.im))
+	while (ok && q->handle == RTLD_DEFAULT && !keep_note(q->from, q->found.im)) {
+		host_yield(); /* it will soon be out of the scope */
 		ok = find(q);
+	}
 	if (ok)
 		p = value(&q->found);
 	else

@@ -16,6 +16,7 @@
 #include "../loader/epoch.h"
 #include "../loader/exit.h"
 #include "../loader/init.h"
+#include "../loader/keep.h"
 #include "../loader/lock.h"
 #include "../loader/stat.h"
 #include "../loader/tls.h"
@@ -56,6 +57,7 @@ static void in_child(void)
 	epoch_fork_child(tls_reader());
 	debugger_fork_child();
 	init_fork_child();
+	keep_fork_child();
 	tls_fork_child();
 	lock_fork_child();
 }

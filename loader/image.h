@@ -124,6 +124,7 @@ struct image {
 	/* Counters: lock, except tls_dtors. */
 	unsigned opens;		/* dlopen minus dlclose */
 	bool pinned;		/* never unloaded: NODELETE, program */
+	atomic_bool held;	/* the same, by keep.c without the lock */
 	unsigned nunique;	/* STB_GNU_UNIQUE names it is the one definer of: never unloaded either */
 	bool global;		/* in the space's global scope */
 	bool host_pinned;	/* a late host image that we asked libc to keep */

@@ -12,6 +12,7 @@
 #include "../compat/host.h"
 #include "epoch.h"
 #include "find.h"
+#include "keep.h"
 #include "resolve.h"
 #include "text.h"
 #include "tls.h"
@@ -99,8 +100,10 @@ uintptr_t lazy_bind(void *map, uintptr_t index)
 		token = epoch_enter(tls_reader());
 		if (!resolve_symbol(im, ELF_R_SYM(r->r_info), true, &found, &d))
 			die(&d);
-		ok = resolve_keep(im, found.im);
+		ok = keep_note(im, found.im);
 		epoch_leave(tls_reader(), token);
+		if (!ok)
+			host_yield(); /* it will soon be out of the scope */
 	} while (!ok);
 	target = found.im ? resolve_address(&found) : 0;
 	slot = (uintptr_t *)(im->map.bias + r->r_offset);

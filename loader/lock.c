@@ -118,6 +118,18 @@ void lock_enter(void)
 	sign();
 }
 
+bool lock_try(void)
+{
+	unsigned want = FREE;
+
+	/* acquire; partner: the release in lock_leave */
+	if (!atomic_compare_exchange_strong_explicit(&lock.word, &want, HELD, memory_order_acquire,
+						     memory_order_relaxed))
+		return false;
+	sign();
+	return true;
+}
+
 static void release(void)
 {
 	atomic_store_explicit(&lock.owner, NULL, memory_order_relaxed);

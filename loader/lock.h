@@ -20,6 +20,7 @@
 
 void lock_enter(void);
 void lock_leave(void);
+bool lock_try(void); /* false: taken, be it by this thread */
 bool lock_mine(void); /* does this thread hold it? */
 void lock_fork_prepare(void);
 void lock_fork_parent(void);

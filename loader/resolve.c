@@ -159,33 +159,3 @@ uintptr_t resolve_address(const struct sym_found *found)
 		return at;
 	return map_has(&found->im->map, at - found->im->map.bias, 1, PROT_X) ? arch_ifunc(at) : 0;
 }
-
-/* Does im keep `to` by what it depends on?  Not by im->order, which a load may replace meanwhile. */
-static bool needs(const struct image *im, const struct image *to)
-{
-	/* Acquire: partner is the release in load.c and registry.c. */
-	struct scope_list *closure = atomic_load_explicit(&im->search, memory_order_acquire);
-
-	for (unsigned i = 0; i < im->nneeded; i++)
-		if (im->needed[i] == to)
-			return true;
-	return closure && scope_contains(closure, to);
-}
-
-bool resolve_keep(struct image *im, struct image *to)
-{
-	bool ok;
-
-	if (!to || to == im || to->host || to->pinned || needs(im, to))
-		return true;
-	lock_enter();
-	ok = atomic_load_explicit(&to->state, memory_order_relaxed) < IMAGE_FINI;
-	if (atomic_load_explicit(&im->state, memory_order_relaxed) >= IMAGE_FINI)
-		ok = true; /* a destructor of im asks: what its scopes still have goes with it, not before */
-	else if (ok && im->host)
-		to->pinned = true; /* libc's images stay for ever, and so does what they use */
-	else if (ok)
-		image_bind(im, to); /* without memory the binding is as good as the user's own dlclose */
-	lock_leave();
-	return ok;
-}

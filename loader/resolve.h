@@ -21,12 +21,6 @@ bool resolve_symbol(struct image *im, uint32_t index, bool plt, struct sym_found
 /* A missing variable that nobody has asked for yet may never be asked for: NULL, where libc sees it so. */
 bool resolve_forgive(const struct image *im, struct sym_found *found, struct diag *d);
 
-/*
- * A binding made after the load (a lazy slot, dlsym) keeps its definer loaded.  Takes the lock where
- * there is something to record.  False: the definer is on its way out, look again.
- */
-bool resolve_keep(struct image *im, struct image *to);
-
 bool resolve_is_ifunc(const struct sym_found *found);
 
 /* The final address of a found symbol: calls its resolver if it is an IFUNC; 0: that is not code. */

@@ -16,6 +16,7 @@
 #include "epoch.h"
 #include "find.h"
 #include "init.h"
+#include "keep.h"
 #include "registry.h"
 #include "scope.h"
 #include "stat.h"
@@ -34,6 +35,7 @@ static bool is_root(const struct image *im)
 {
 	/* Acquire: partner is the release after the destructor has run (atexit.c). */
 	return im->opens || im->pinned || im->nunique || state_of(im) == IMAGE_INITING ||
+	       atomic_load_explicit(&im->held, memory_order_relaxed) ||
 	       atomic_load_explicit(&im->tls_dtors, memory_order_acquire);
 }
 
@@ -85,17 +87,31 @@ static unsigned collect(struct image **out)
 /* --- plan ------------------------------------------------------------------------------------------ */
 
 /*
+ * Their end is decided, unless a reader without the lock has just found something in one of them on behalf
+ * of somebody who stays: then the plan is to be made again.
+ */
+static bool condemn(struct unload *u)
+{
+	for (unsigned i = 0; i < u->n; i++) {
+		u->im[i]->index = state_of(u->im[i]);
+		/* sequentially consistent; partner: keep.c, stays() */
+		atomic_store_explicit(&u->im[i]->state, IMAGE_FINI, memory_order_seq_cst);
+	}
+	if (!keep_missed(u->im, u->n))
+		return true;
+	for (unsigned i = 0; i < u->n; i++)
+		image_set_state(u->im[i], u->im[i]->index);
+	return false;
+}
+
+/*
  * Nobody finds them any more by name, file or handle, nor in a scope.  By address they are found until
  * their destructors have run: those may throw, or call dladdr.
  */
 static void hide(struct unload *u)
 {
-	for (unsigned i = 0; i < u->n; i++) {
-		struct image *im = u->im[i];
-
-		atomic_store_explicit(&im->state, IMAGE_FINI, memory_order_relaxed);
-		registry_forget(im);
-	}
+	for (unsigned i = 0; i < u->n; i++)
+		registry_forget(u->im[i]);
 	for (struct space *sp = &registry.base; sp; sp = sp->next)
 		scope_prune(&sp->global);
 }
@@ -169,9 +185,12 @@ bool unload_begin(struct unload *u)
 	work = arena_alloc(2 * (registry.nimage + 1) * sizeof(*work));
 	if (!work)
 		return false; /* what should go stays, until the next dlclose finds memory */
-	mark(&(struct marker){.stack = work + registry.nimage + 1});
 	u->im = work;
-	u->n = collect(work);
+	do {
+		keep_settle();
+		mark(&(struct marker){.stack = work + registry.nimage + 1});
+		u->n = collect(work);
+	} while (u->n && !condemn(u));
 	if (!u->n) {
 		arena_free(work);
 		return false;
@@ -234,6 +253,7 @@ bool unload_finish(struct unload *u)
 		find_hide(im);
 		registry_remove(im);
 		unique_forget(im->space, im);
+		keep_forget(im);
 		atomic_store_explicit(&im->state, IMAGE_GONE, memory_order_relaxed);
 		im->next = limbo;
 		limbo = im;

@@ -36,6 +36,7 @@ static const struct view_field fields[] = {
 	FIELD("private", image, is_private),
 	FIELD("opens", image, opens),
 	FIELD("pinned", image, pinned),
+	FIELD("held", image, held),
 	FIELD("unique", image, nunique),
 	FIELD("host_pinned", image, host_pinned),
 	FIELD("tls_dtors", image, tls_dtors),
