@@ -279,6 +279,8 @@ struct host_fs {
 	int (*statpath)(const char *path, struct host_stat *);
 	int (*realpath)(const char *path, char *out, size_t len); /* length; all links followed */
 	int (*getcwd)(char *out, size_t len);
+	/* The first `size` bytes of fd as a file without a path, which nobody can change any more. */
+	int (*copy)(int fd, const char *name, uint64_t size);
 };
 
 extern const struct host_mem *host_mem;

@@ -52,18 +52,25 @@ static int shut(int fd)
 	return KERNEL(close, fd, 0, 0, 0, 0, 0); /* no retry: Linux has closed it, also on EINTR */
 }
 
-static int open_flags(const char *path, int flags)
+static int above_two(int fd)
 {
-	long fd, up;
+	int up;
 
-	do
-		fd = KERNEL(openat, AT_FDCWD, path, flags | O_CLOEXEC, 0666, 0, 0);
-	while (fd == -EINTR);
 	if (fd < 0 || fd > 2)
 		return fd;
 	up = KERNEL(fcntl, fd, F_DUPFD_CLOEXEC, 3, 0, 0, 0);
 	shut(fd);
 	return up;
+}
+
+static int open_flags(const char *path, int flags)
+{
+	long fd;
+
+	do
+		fd = KERNEL(openat, AT_FDCWD, path, flags | O_CLOEXEC, 0666, 0, 0);
+	while (fd == -EINTR);
+	return above_two(fd);
 }
 
 static int open_read(const char *path)
@@ -186,8 +193,49 @@ static int real_path(const char *path, char *out, size_t len)
 	return n > 0 && (size_t)n >= len ? -ENAMETOOLONG : fold_path(path, out, len);
 }
 
+/* In memory.  Kernels before 6.3 know no NOEXEC_SEAL, which is about execve and not about us. */
+static int memory_file(const char *name)
+{
+	enum { CLOEXEC = 1, ALLOW_SEALING = 2, NOEXEC_SEAL = 8, NAME_MAX_LEN = 249 };
+	char text[NAME_MAX_LEN + 1];
+	int fd;
+
+	text_copy(text, sizeof text, name);
+	fd = KERNEL(memfd_create, text, CLOEXEC | ALLOW_SEALING | NOEXEC_SEAL, 0, 0, 0, 0);
+	return above_two(fd == -EINVAL ? KERNEL(memfd_create, text, CLOEXEC | ALLOW_SEALING, 0, 0, 0, 0)
+				       : fd);
+}
+
+static long fill(int to, int from, uint64_t size)
+{
+	enum { READ_WRITE = 3, SHARED = 1, ADD_SEALS = 1033, ALL_SEALS = 15 };
+	long r = KERNEL(ftruncate, to, size, 0, 0, 0, 0);
+	void *p;
+
+	if (r < 0)
+		return r;
+	p = kernel_map(NULL, size, READ_WRITE, SHARED, to, 0);
+	if (host_failed(p))
+		return (long)p;
+	r = read_at(from, p, size, 0);
+	unmap(p, size);
+	if (r >= 0 && (uint64_t)r != size)
+		r = -EIO; /* it has shrunk */
+	return r < 0 ? r : KERNEL(fcntl, to, ADD_SEALS, ALL_SEALS, 0, 0, 0);
+}
+
+static int copy_file(int fd, const char *name, uint64_t size)
+{
+	int copy = memory_file(name);
+	long r = copy < 0 || !size ? 0 : fill(copy, fd, size);
+
+	if (r < 0)
+		shut(copy);
+	return r < 0 ? r : copy;
+}
+
 static const struct host_fs real_fs = {
-	open_read, shut, read_at, stat_fd, stat_path, real_path, current_dir,
+	open_read, shut, read_at, stat_fd, stat_path, real_path, current_dir, copy_file,
 };
 const struct host_fs *host_fs = &real_fs;
 

@@ -38,10 +38,24 @@ const char *dlrs_version(void);
  *	void *v2 = dlopen("./plugin.so", RTLD_NOW | DLRS_NOT_REGISTER);
  *
  * A file that may be rewritten while it is mapped should be replaced by rename(2): the mapping of an
- * overwritten file changes under the program, as it does with every loader.
+ * overwritten file changes under the program, as it does with every loader. Or see DLRS_SNAPSHOT.
  */
 #define DLRS_NOT_REGISTER 0x400
 #define CUSTOM_NOT_REGISTER DLRS_NOT_REGISTER
+
+/*
+ * A flag for dlopen's mode: a snapshot. The file's bytes are copied to memory that nobody can change (a
+ * sealed memfd), and the copy is mapped: the library stays what it was when it was opened, though the file
+ * be overwritten, cut short or removed. With DLRS_NOT_REGISTER for a copy of one's own; without it the
+ * library is registered as that file, and a library that is loaded already is taken as it is. Applies to
+ * the library that is named, not to those it depends on.
+ *
+ * It costs the time and memory of the copy, which no other process shares. The library keeps its path, for
+ * dladdr and debuggers; /proc/self/maps has "/memfd:NAME (deleted)". So gdb takes symbols from the file
+ * that has the path now, which may be a newer one, and perf and valgrind find no symbols. A file that
+ * changes while it is copied is copied again, and in the end refused.
+ */
+#define DLRS_SNAPSHOT 0x100000
 
 #ifdef __cplusplus
 }

@@ -68,7 +68,8 @@ typedef ElfW(Addr) elf_relr;
 /* The version index's hidden bit (Elf_Versym, Elf_Vernaux.vna_other). */
 #define ELF_VERSYM_HIDDEN 0x8000
 
-/* dlopen mode bits beyond POSIX that every libc spells the same. */
-#define ELF_RTLD_PRIVATE 0x400 /* CUSTOM_NOT_REGISTER */
+/* dlopen mode bits of our own, which no libc uses (dlrs.h). */
+#define ELF_RTLD_PRIVATE 0x400	   /* CUSTOM_NOT_REGISTER */
+#define ELF_RTLD_SNAPSHOT 0x100000 /* DLRS_SNAPSHOT */
 
 #endif

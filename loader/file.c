@@ -241,3 +241,54 @@ bool file_headers(struct file *f, struct diag *d)
 	memcpy(&f->eh, f->head, sizeof f->eh);
 	return check_ident(f, d) && check_ehdr(f, d) && read_phdrs(f, d) && check_phdrs(f, d);
 }
+
+static bool refuse_copy(const struct file *f, const char *why, struct diag *d)
+{
+	return diag_set(d, DIAG_IO, "%s: cannot make a snapshot: %s", f->path, why);
+}
+
+/* One copy; *torn: the file changed meanwhile. */
+static int copy_once(struct file *f, bool *torn, struct diag *d)
+{
+	struct host_stat before, after;
+	int fd, r = host_fs->stat(f->fd, &before);
+
+	*torn = false;
+	if (r < 0)
+		return refuse_stat(f->path, -r, d), -1;
+	fd = host_fs->copy(f->fd, text_base(f->path), before.size);
+	r = host_fs->stat(f->fd, &after);
+	*torn = r >= 0 && (before.size != after.size || before.mtime != after.mtime);
+	if (fd >= 0 && r >= 0 && !*torn)
+		return fd;
+	if (fd >= 0)
+		host_fs->close(fd);
+	if (r < 0)
+		refuse_stat(f->path, -r, d);
+	else
+		refuse_copy(f, *torn ? "the file changes all the time" : host_errno_text(-fd), d);
+	return -1;
+}
+
+bool file_snapshot(struct file *f, struct diag *d)
+{
+	enum { TRIES = 5 };
+	struct host_stat st;
+	bool torn;
+	int r, fd = copy_once(f, &torn, d);
+
+	for (int i = 1; fd < 0 && torn && i < TRIES; i++) {
+		diag_clear(d);
+		fd = copy_once(f, &torn, d);
+	}
+	if (fd < 0)
+		return false;
+	file_close(f);
+	f->fd = fd;
+	r = host_fs->stat(fd, &st);
+	if (r < 0)
+		return refuse_copy(f, host_errno_text(-r), d);
+	f->size = st.size;
+	f->mtime = st.mtime;
+	return file_headers(f, d);
+}

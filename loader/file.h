@@ -43,6 +43,12 @@ bool file_headers(struct file *f, struct diag *d);
  */
 bool file_unchanged(const struct file *f, struct diag *d);
 
+/*
+ * From here on f is a copy of the file in memory that nobody can change; its headers are checked anew.  Its
+ * path and identity stay the file's.  False: the diag says why; f is to be closed as ever.
+ */
+bool file_snapshot(struct file *f, struct diag *d);
+
 void file_close(struct file *f);
 
 #endif

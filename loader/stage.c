@@ -167,6 +167,8 @@ static struct image *add(struct load *ld, const struct stage_reference *ref, str
 {
 	struct image *im;
 
+	if (!ref->from && (ld->mode & ELF_RTLD_SNAPSHOT) && !file_snapshot(f, ld->diag))
+		return NULL;
 	if (!grow_fresh(ld) || !(im = image_new(ld->space, f->path))) {
 		diag_no_memory(ld->diag, f->path);
 		return NULL;

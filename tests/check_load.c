@@ -123,6 +123,7 @@ START_TEST(all_new)
 	fail_everywhere("libtop.so", RTLD_LAZY, NULL);
 	fail_everywhere("libtop.so", RTLD_NOW | RTLD_DEEPBIND, NULL);
 	fail_everywhere("libtop.so", RTLD_NOW | ELF_RTLD_PRIVATE, NULL);
+	fail_everywhere("libtop.so", RTLD_NOW | ELF_RTLD_PRIVATE | ELF_RTLD_SNAPSHOT, NULL);
 	fail_everywhere("libleaf.so", RTLD_NOW, NULL);
 }
 END_TEST

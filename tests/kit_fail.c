@@ -78,6 +78,11 @@ static int fail_getcwd(char *out, size_t len)
 	return kit_fails() ? -EIO : real_fs->getcwd(out, len);
 }
 
+static int fail_copy(int fd, const char *name, uint64_t size)
+{
+	return kit_fails() ? -ENOSPC : real_fs->copy(fd, name, size);
+}
+
 static const struct host_mem failing_mem = {
 	.map = fail_map,
 	.unmap = fail_unmap,
@@ -92,6 +97,7 @@ static const struct host_fs failing_fs = {
 	.statpath = fail_statpath,
 	.realpath = fail_realpath,
 	.getcwd = fail_getcwd,
+	.copy = fail_copy,
 };
 
 void kit_fail(unsigned nth)

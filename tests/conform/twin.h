@@ -51,6 +51,8 @@ bool twin_musl(void);
 #define TWIN_DEEPBIND_KEEPS_MALLOC twin_ours()
 /* CUSTOM_NOT_REGISTER (0x400) exists; glibc calls the bit an invalid mode. */
 #define TWIN_PRIVATE_COPIES twin_ours()
+/* DLRS_SNAPSHOT (0x100000) exists; glibc calls the bit an invalid mode. */
+#define TWIN_SNAPSHOTS twin_ours()
 /* Error texts start with glibc's words and go on with who needed what and where it was searched. */
 #define TWIN_ERRORS_TELL_MORE twin_ours()
 /* A stale or foreign handle is an error; glibc dereferences it. */

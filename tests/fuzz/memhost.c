@@ -276,8 +276,16 @@ static int fs_getcwd(char *out, size_t len)
 	return (int)strlen(out);
 }
 
+static int fs_copy(int fd, const char *name, uint64_t size)
+{
+	(void)fd;
+	(void)name;
+	(void)size;
+	return -ENOSYS;
+}
+
 static const struct host_fs fs = {
-	fs_open, fs_close, fs_pread, fs_stat, fs_statpath, fs_realpath, fs_getcwd,
+	fs_open, fs_close, fs_pread, fs_stat, fs_statpath, fs_realpath, fs_getcwd, fs_copy,
 };
 
 /* --- for the targets -------------------------------------------------------------------------------- */

@@ -262,6 +262,37 @@ gdb_closed()
 	wants closed '^done'
 }
 
+# A snapshot has its file's path, and its file's symbols; also when the file has been replaced since.
+gdb_snapshot()
+{
+	need gdb
+	cp --remove-destination "$(readlink -f libplugin.so)" libplugin.so
+	gdb_session ./program <<-'END'
+		break plugin_inner
+		run snapshot ./libplugin.so call call
+		echo == first\n
+		backtrace
+		info sharedlibrary
+		shell mv liblate.so libplugin.so
+		continue
+		echo == replaced\n
+		backtrace
+		up
+		print plugin_calls
+		continue
+		echo == end\n
+	END
+	untroubled
+	for part in first replaced; do
+		wants $part '#0 .*plugin_inner \(.* at .*plugin\.c:' 1
+		wants $part '#[0-9] .*main \(.* at .*program\.c:' 1
+	done
+	wants first 'Yes .*libplugin\.so$' 1
+	wants first 'memfd' 0
+	wants replaced '^\$1 = 1$' 1
+	wants replaced '^done' 1
+}
+
 # Two private copies of one file: both listed, a breakpoint stops in each, with the frame's own statics.
 gdb_private_copies()
 {

@@ -4,6 +4,7 @@
  *
  *	open FILE     dlopen; the library's names begin with the file's between "lib" and ".so"
  *	copy FILE     the same, a private copy (0x400)
+ *	snapshot FILE the same, a snapshot of the file (0x100000)
  *	space FILE    the same, in a namespace of its own
  *	call, die     of the library opened last
  *	close         the one opened last, of those still open
@@ -19,7 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { OPEN_MAX = 16, PRIVATE_COPY = 0x400 };
+enum { OPEN_MAX = 16, PRIVATE_COPY = 0x400, SNAPSHOT = 0x100000 };
 
 struct library {
 	void *handle;
@@ -70,12 +71,13 @@ static void *symbol(const char *suffix)
 static void opening(const char *how, const char *file)
 {
 	struct library *l = &opened[nopened++];
+	int copy = !strcmp(how, "copy") ? PRIVATE_COPY : !strcmp(how, "snapshot") ? PRIVATE_COPY | SNAPSHOT : 0;
 	const char *base = strrchr(file, '/') ? strrchr(file, '/') + 1 : file;
 
 	if (!strcmp(how, "space"))
 		l->handle = dlmopen(LM_ID_NEWLM, file, RTLD_NOW);
 	else
-		l->handle = dlopen(file, RTLD_NOW | (strcmp(how, "copy") ? 0 : PRIVATE_COPY));
+		l->handle = dlopen(file, RTLD_NOW | copy);
 	if (!l->handle) {
 		fprintf(stderr, "%s\n", dlerror());
 		exit(1);
@@ -132,7 +134,8 @@ int main(int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		const char *word = argv[i];
 
-		if (!strcmp(word, "open") || !strcmp(word, "copy") || !strcmp(word, "space"))
+		if (!strcmp(word, "open") || !strcmp(word, "copy") || !strcmp(word, "space") ||
+		    !strcmp(word, "snapshot"))
 			opening(word, argv[++i]);
 		else
 			step(word, i);
