@@ -77,6 +77,42 @@ caught: a circle of negative size
 made in the thread: 2
 made in main: 1' g++ -Wall -Wextra -Werror host.cc -pthread
 
+# ask: one turn of the program that swaps, and its answer
+ask()
+{
+	echo >&"${SWAP[1]}"
+	read -r -t 20 -u "${SWAP[0]}" line && [ "$line" = "$1" ] || echo "answered ${line:-nothing} instead of $1"
+}
+
+# The plugin is rebuilt in place, broken, and replaced, while the program runs.
+swap()
+{
+	local plugin=$tmp/plugin.so pid
+	sed -n '/^#include/,$p' swap.c | sed 's/\t/        /g; s/^./    &/' >"$tmp/code"
+	[ "$(wc -l <"$tmp/code")" -lt 40 ] || echo "longer than 40 lines"
+	grep -qF -- "$(tr '\n' '@' <"$tmp/code")" <(tr '\n' '@' <"$src/README.md") || echo "the README has other code"
+	gcc -Wall -Wextra -Werror swap.c -o "$tmp/swap" $flags || return
+	gcc -shared -fPIC answer.c -o "$plugin" || return
+	coproc SWAP { LD_LIBRARY_PATH=$libdir exec "$tmp/swap" "$plugin" 2>"$tmp/swap.err"; }
+	pid=$SWAP_PID
+	ask 42
+	ask 43
+	sed 's/42/100/' answer.c | gcc -shared -fPIC -x c - -o "$tmp/new.so" && cat "$tmp/new.so" >"$plugin"
+	ask 100
+	ask 101
+	head -c 5000 "$tmp/new.so" >"$plugin"
+	ask 102
+	sed 's/42/7/' answer.c | gcc -shared -fPIC -x c - -o "$tmp/new.so" && mv "$tmp/new.so" "$plugin"
+	ask 7
+	grep -q "$plugin" "$tmp/swap.err" || echo "no word about the broken plugin"
+	[ "$(grep -c ' r.xp .*plugin\.so' "/proc/$pid/maps")" = 1 ] || grep plugin "/proc/$pid/maps"
+	eval "exec ${SWAP[1]}>&-"
+	wait "$pid" || echo "status $?"
+}
+swap >"$tmp/log" 2>&1
+[ ! -s "$tmp/log" ]
+verdict 'examples/swap' $?
+
 make -C "$build" --no-print-directory uninstall DESTDIR="$root" >"$tmp/log" 2>&1 &&
 	! find "$root" ! -type d | grep . >>"$tmp/log"
 verdict 'make uninstall leaves nothing' $?
