@@ -38,17 +38,25 @@ void dlrs_debugger_event(void)
 		debugger_event();
 }
 
+static bool forking_in_turn; /* debugger.c's; the loader lock's */
+
 /* The loader lock comes before the small lock of tls.c. */
 static void before_fork(void)
 {
+	bool mine = debugger_fork_prepare();
+
 	lock_fork_prepare();
+	forking_in_turn = mine;
 	tls_fork_prepare();
 }
 
 static void in_parent(void)
 {
+	bool mine = forking_in_turn;
+
 	tls_fork_parent();
 	lock_fork_parent();
+	debugger_fork_parent(mine);
 }
 
 static void in_child(void)

@@ -203,6 +203,24 @@ static bool link_each(const struct host_module *mod, void *arg)
 	return !a->failed;
 }
 
+/* May libc unload it? */
+static bool passing(const struct image *im)
+{
+	return im->host && !im->startup && !im->host_pinned;
+}
+
+static void drop(struct image *im)
+{
+	atomic_store_explicit(&im->state, IMAGE_GONE, memory_order_relaxed);
+	find_hide(im);
+	registry_remove(im);
+	im->host = false; /* so that nothing is left of it but memory of ours */
+	im->map.start = im->map.end = 0;
+	epoch_retire(atomic_exchange_explicit(&im->search, NULL, memory_order_relaxed));
+	if (epoch_quiet())
+		image_free(im);
+}
+
 /* libc unloaded what it had loaded by itself and we did not pin. */
 static void drop_unseen(struct adoption *a)
 {
@@ -210,17 +228,29 @@ static void drop_unseen(struct adoption *a)
 
 	for (im = registry.base.first; im; im = next) {
 		next = im->next;
-		if (!im->host || im->startup || im->host_pinned || im->seen == a->serial)
+		if (!passing(im) || im->seen == a->serial)
 			continue;
-		atomic_store_explicit(&im->state, IMAGE_GONE, memory_order_relaxed);
-		find_hide(im);
-		registry_remove(im);
-		im->host = false; /* so that nothing is left of it but memory of ours */
-		im->map.start = im->map.end = 0;
-		epoch_retire(atomic_exchange_explicit(&im->search, NULL, memory_order_relaxed));
-		if (epoch_quiet())
-			image_free(im);
+		drop(im);
 		a->changed = true;
+	}
+}
+
+static bool overlaps(const struct image *im, struct image *const *fresh, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (im->map.start < fresh[i]->map.end && fresh[i]->map.start < im->map.end)
+			return true;
+	return false;
+}
+
+void adopt_displaced(struct image *const *fresh, unsigned n)
+{
+	struct image *im, *next;
+
+	for (im = registry.base.first; im; im = next) {
+		next = im->next;
+		if (passing(im) && overlaps(im, fresh, n))
+			drop(im);
 	}
 }
 

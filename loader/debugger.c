@@ -321,6 +321,21 @@ void debugger_tell(void)
 		atomic_store_explicit(&turn, false, memory_order_release);
 }
 
+/*
+ * A child that was copied while another thread had libc's loader lock would wait for it for ever, if it has
+ * a debugger of its own to tell.
+ */
+bool debugger_fork_prepare(void)
+{
+	return take_turn();
+}
+
+void debugger_fork_parent(bool mine)
+{
+	if (mine) /* release; partner: take_turn */
+		atomic_store_explicit(&turn, false, memory_order_release);
+}
+
 void debugger_fork_child(void)
 {
 	atomic_store_explicit(&turn, false, memory_order_relaxed);

@@ -30,6 +30,9 @@ void debugger_tell(void);
 /* For libdlrs-notify.so: libc's loader lock is held, the debugger may be shown what has changed. */
 void debugger_event(void);
 
+/* Outside the loader lock: nobody of us shall be in libc's dlopen when a process forks. */
+bool debugger_fork_prepare(void);     /* the result is for fork_parent */
+void debugger_fork_parent(bool mine); /* without the loader lock again */
 void debugger_fork_child(void);
 
 #endif

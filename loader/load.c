@@ -18,6 +18,7 @@
 #include "load.h"
 
 #include "../compat/host.h"
+#include "adopt.h"
 #include "arena.h"
 #include "debugger.h"
 #include "epoch.h"
@@ -272,8 +273,10 @@ static void commit(struct load *ld)
 {
 	struct image *root = ld->root;
 
-	if (ld->nfresh)
+	if (ld->nfresh) {
 		root->caller = NULL; /* what it opens later does not inherit this caller's RPATH */
+		adopt_displaced(ld->fresh, ld->nfresh);
+	}
 	for (unsigned i = 0; i < ld->nfresh; i++) {
 		struct image *im = ld->fresh[i];
 

@@ -53,8 +53,9 @@ build_all()
 	compile libstatic.so plugin.c -shared -fPIC -DNAME=static -ftls-model=initial-exec
 	compile libbugs.so bugs.c -shared -fPIC
 	compile syscalls syscalls.c
-	compile hostops hostops.c "$src/hostops_loader.c" -ldl -lrt -pthread
-	compile race race.c -ldl -pthread
+	compile hostops hostops.c "$src"/{hostops_loader,libc_own}.c -ldl -lrt -pthread
+	compile race race.c "$src/libc_own.c" -ldl -pthread
+	compile gap gap.c "$src/libc_own.c" -ldl -pthread
 	compile libthird.so plugin.c -shared -fPIC -DNAME=third
 	compile libfourth.so plugin.c -shared -fPIC -DNAME=fourth
 	compile libopener.so opener.c -shared -fPIC

@@ -35,6 +35,14 @@ host_race()
 	wants '' 'done, wrong: 0$'
 }
 
+# Where libc's library was a moment ago, ours is: its addresses are ours.
+host_gap()
+{
+	LD_PRELOAD=$lib timeout 200 ./gap 4000 >log 2>&1 || fail "status $?: $(tail -n 2 log)"
+	wants '' 'done, wrong: 0$'
+	! grep -qx 'in the gap: 0' log || skip 'the kernel puts nothing where something just was'
+}
+
 # As if a debugger waited: r_state goes up and down, under libc's lock.
 host_race_told()
 {
@@ -43,6 +51,14 @@ host_race_told()
 	wants '' 'done, wrong: 0$'
 	grep -q 'gdb: told' trace.* || fail 'nobody was told'
 	! grep -q quietly trace.* || fail 'r_state was not ours'
+}
+
+# Children begin with a loader that can load, and tell.
+host_race_fork()
+{
+	LD_PRELOAD=$lib DLRS_DEBUG=gdb DLRS_DEBUG_OUTPUT=$PWD/trace timeout 500 ./race 300 forks >log 2>&1 ||
+		fail "status $?: $(tail -n 2 log)"
+	wants '' 'done, wrong: 0$'
 }
 
 # gdb is there, and counts: every constructor is met, although two threads load at once.

@@ -2,6 +2,8 @@
 /* The operations of hostops that ask libc's loader itself; its functions are taken from libc, past the preload. */
 #include "hostops.h"
 
+#include "libc_own.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,11 +20,8 @@ void check(int good, const char *what)
 
 void *libc_symbol(const char *name)
 {
-	/* Before glibc 2.34 there was a libdl. */
-	void *p = dlsym(dlopen("libc.so.6", RTLD_NOW), name);
+	void *p = libc_own(name);
 
-	if (!p)
-		p = dlsym(dlopen("libdl.so.2", RTLD_NOW), name);
 	check(p != NULL, name);
 	return p;
 }

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Two threads open and close libraries of ours, one does the same with libc's own dlopen, one has libc
- * open converters, one walks; `race N`: N rounds each. Prints how many constructors ran.
+ * open converters, one walks; `race N`: N rounds each. `race N forks`: the two, and children that open one.
+ * Prints how often something was wrong.
  */
+#include "libc_own.h"
+
 #include <dlfcn.h>
 #include <iconv.h>
 #include <link.h>
@@ -10,6 +13,9 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static int rounds;
 static atomic_int wrong, working = 4;
@@ -26,8 +32,11 @@ static void *ours(void *arg)
 	for (int i = 0; i < rounds; i++) {
 		void *h = dlopen(file, RTLD_NOW);
 		int *p = h ? dlsym(h, global) : NULL;
+		Dl_info info;
 
 		wrong += !p || *p != 12;
+		/* libc may have had one of its own there a moment ago. */
+		wrong += !dladdr(p, &info) || !strstr(info.dli_fname, name);
 		wrong += !h || dlclose(h);
 	}
 	working--;
@@ -72,19 +81,45 @@ static void *walks(void *arg)
 	return NULL;
 }
 
+/* While ours load, children are born, and load. */
+static void *forks(void *arg)
+{
+	while (working) {
+		pid_t child = fork();
+		int status = -1;
+
+		if (!child) {
+			alarm(60);
+			_exit(!dlopen("./libfourth.so", RTLD_NOW));
+		}
+		wrong += child < 0 || waitpid(child, &status, 0) != child || status;
+	}
+	return NULL;
+}
+
+static int race_forks(void)
+{
+	pthread_t t[3];
+
+	working = 2;
+	pthread_create(&t[0], NULL, ours, "plugin");
+	pthread_create(&t[1], NULL, ours, "late");
+	pthread_create(&t[2], NULL, forks, NULL);
+	for (int i = 0; i < 3; i++)
+		pthread_join(t[i], NULL);
+	printf("done, wrong: %d\n", wrong);
+	return wrong != 0;
+}
+
 int main(int argc, char **argv)
 {
-	void *libc = dlopen("libc.so.6", RTLD_NOW);
 	pthread_t t[5];
 
 	rounds = argc > 1 ? atoi(argv[1]) : 100;
-	real_open = (void *(*)(const char *, int))dlsym(libc, "dlopen");
-	real_close = (int (*)(void *))dlsym(libc, "dlclose");
-	if (!real_open) {
-		libc = dlopen("libdl.so.2", RTLD_NOW);
-		real_open = (void *(*)(const char *, int))dlsym(libc, "dlopen");
-		real_close = (int (*)(void *))dlsym(libc, "dlclose");
-	}
+	if (argc > 2)
+		return race_forks();
+	real_open = (void *(*)(const char *, int))libc_own("dlopen");
+	real_close = (int (*)(void *))libc_own("dlclose");
 	pthread_create(&t[0], NULL, ours, "plugin");
 	pthread_create(&t[1], NULL, ours, "late");
 	pthread_create(&t[2], NULL, theirs, NULL);
