@@ -91,18 +91,16 @@ host_race_gdb_idle()
 host_race_gdb_attach()
 {
 	need gdb
-	LD_PRELOAD=$lib timeout 500 ./race 20000 >out 2>&1 &
-	pid=$!
-	trap 'kill -9 $pid 2>/dev/null' EXIT
+	start ./race 20000
 	for i in 1 2 3; do
-		printf 'tbreak %s\ncontinue\nbacktrace 1\ninfo sharedlibrary\ndetach\n' plugin_start >go
-		gdb_session -p "$(pgrep -P $pid -x race || echo $pid)" <go
+		printf 'tbreak %s\ncontinue\nbacktrace 1\ninfo sharedlibrary\ndetach\n' plugin_start >commands
+		gdb_session -p "$pid" <commands
 		untroubled
 		grep -q 'plugin_start () at' log || fail "attach $i: not stopped in a constructor"
 	done
-	wait $pid || fail "status $?: $(tail -n 2 out)"
-	grep -q 'done, wrong: 0$' out || fail "$(tail -n 2 out)"
-	trap - EXIT
+	read -r -t 500 -u 8 said || fail "no end: $(cat err)"
+	[ "$said" = 'done, wrong: 0' ] || fail "$said"
+	wait $pid || fail "status $?"
 }
 
 # Two files of libdlrs in one process: the second has nothing to do, and does no harm.

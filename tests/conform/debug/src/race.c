@@ -118,6 +118,8 @@ int main(int argc, char **argv)
 	rounds = argc > 1 ? atoi(argv[1]) : 100;
 	if (argc > 2)
 		return race_forks();
+	puts("ready");
+	fflush(stdout);
 	real_open = (void *(*)(const char *, int))libc_own("dlopen");
 	real_close = (int (*)(void *))libc_own("dlclose");
 	pthread_create(&t[0], NULL, ours, "plugin");
