@@ -60,6 +60,9 @@ struct host_real {
 	void (*backtrace_symbols_fd)(void *const *, int, int);
 	void *(*malloc)(size_t); /* the program's, whoever supplies it */
 	void (*free)(void *);
+	/* static.c: libgcc's __register_frame_info and __deregister_frame_info */
+	void (*register_frame)(const void *eh_frame, void *object);
+	void *(*deregister_frame)(const void *eh_frame);
 };
 
 /* What host_seal makes read-only has pages of its own, where pages are no larger than this. */

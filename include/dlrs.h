@@ -57,6 +57,18 @@ const char *dlrs_version(void);
  */
 #define DLRS_SNAPSHOT 0x100000
 
+/*
+ * Hands symbols over to libraries that are opened from now on: they find them as if a library with these
+ * symbols had been opened with RTLD_GLOBAL. Meant for static programs, which export nothing; the script
+ * dlrs-provide writes the table. Names are copied, addresses must stay valid. Nothing is ever taken back.
+ * Returns 0, or -1 with a message for dlerror.
+ */
+struct dlrs_symbol {
+	const char *name;
+	const void *address;
+};
+int dlrs_provide(const struct dlrs_symbol *symbols, __SIZE_TYPE__ n);
+
 #ifdef __cplusplus
 }
 #endif

@@ -23,8 +23,17 @@ typedef int phdr_callback(struct dl_phdr_info *, size_t, void *);
 
 DOOR int dl_iterate_phdr(phdr_callback *each, void *arg);
 
-/* glibc's headers may declare the real name with a type that other headers lack. */
+/*
+ * glibc's headers may declare the real name with a type that other headers lack.  A static program of glibc
+ * has libc's own in any case, and that wins (see frame.h).
+ */
+#ifdef DLRS_STATIC
+DOOR int iterate_find(void *pc, struct host_find_object *out) __asm__("dlrs_find_object");
+DOOR extern typeof(iterate_find) iterate_find_weak __asm__("_dl_find_object")
+	__attribute__((weak, alias("dlrs_find_object")));
+#else
 DOOR int iterate_find(void *pc, struct host_find_object *out) __asm__("_dl_find_object");
+#endif
 
 struct walk {
 	phdr_callback *each;
@@ -107,13 +116,16 @@ static int show_ours(struct walk *w)
 	return r;
 }
 
-/* libc's as we know them, where libc cannot be asked; nothing comes or goes there any more. */
+/*
+ * libc's as we know them, where libc cannot be asked; nothing comes or goes there any more.  What has no
+ * headers are symbols that were handed over (provide.c).
+ */
 static int show_adopted(struct walk *w)
 {
 	int r = 0;
 
 	for (struct image *im = registry.base.first; im && !r; im = im->next)
-		if (im->host)
+		if (im->host && im->phnum)
 			r = show(w, im);
 	return r;
 }

@@ -9,6 +9,7 @@
  * Called by every exported function.  Must never run foreign code under the lock.
  */
 #include "door.h"
+#include "static.h"
 
 #include "../compat/host.h"
 #include "../loader/arena.h"
@@ -32,6 +33,10 @@ static bool boot(void)
 	find_start(&registry.base, &registry.adds, &registry.subs);
 	if (!adopt_sync())
 		return false;
+#ifdef DLRS_STATIC
+	if (!static_hand_over())
+		return false;
+#endif
 	atomic_store_explicit(&ready, true, memory_order_release); /* partner: door_ready */
 	return true;
 }

@@ -95,7 +95,7 @@ static bool adopt_special(struct image *im, struct diag *d)
 	for (unsigned i = 0; i < im->phnum; i++)
 		if (im->ph[i].p_type == PT_TLS && !tls_boot(&im->ph[i], im->map.bias))
 			return diag_no_memory(d, im->path);
-	return true;
+	return !host.is_static || tls_adopt(im) || diag_no_memory(d, im->path);
 }
 
 static bool describe(struct image *im, const struct host_module *mod, struct diag *d)

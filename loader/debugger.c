@@ -259,8 +259,8 @@ static void notify(unsigned serial)
 	struct link_map *map;
 	char why[128];
 
-	/* musl: no assertions, no probes, and nobody else writes r_state. */
-	if (host.libc != HOST_GLIBC) {
+	/* musl, static programs: no assertions, no probes, and nobody else writes r_state. */
+	if (host.libc != HOST_GLIBC || host.is_static) {
 		tell(false);
 		return;
 	}

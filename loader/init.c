@@ -13,6 +13,7 @@
 #include "init.h"
 
 #include "../compat/host.h"
+#include "frame.h"
 #include "lock.h"
 #include "registry.h"
 #include "text.h"
@@ -41,6 +42,7 @@ static void construct(struct image *im)
 	uint64_t t = diag_on(TRACE_STATISTICS) ? host_nanoseconds() : 0;
 	char **env = environment();
 
+	frame_enter(im);
 	diag_trace(TRACE_INIT, "init: %s", im->path);
 	/* Relaxed: read at exit, by who sees fini_due. */
 	im->turn = atomic_fetch_add_explicit(&turns, 1, memory_order_relaxed) + 1;

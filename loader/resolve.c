@@ -68,7 +68,7 @@ static bool undefined(struct image *im, const struct sym_request *rq, struct dia
 	if (total > 8)
 		diag_add(d, " and %u more", total - 8);
 	hint(im, *rq, d);
-	diag_add(d, ")");
+	diag_add(d, host.is_static ? "; a static program hands symbols over with dlrs_provide)" : ")");
 	return image_explain(im, d);
 }
 

@@ -102,6 +102,24 @@ bool tls_boot(const elf_phdr *own_tls, uintptr_t own_bias)
 	return true;
 }
 
+bool tls_adopt(struct image *program)
+{
+	struct image_tls *t = &program->tls;
+	uint64_t mask = tlsthread_lock();
+	struct tls_module *m = tlspool_new();
+
+	if (m) {
+		m->tpoff = own.tpoff - (intptr_t)arch_tls_own_offset;
+		/* release; partner: the acquire load in tlspool_quick */
+		atomic_store_explicit(&m->place, TLS_STATIC, memory_order_release);
+		t->host_static = true;
+		t->tpoff = m->tpoff;
+		t->id = tlspool_id(m->slot);
+	}
+	tlsthread_unlock(mask);
+	return m;
+}
+
 /* --- the static reserve: a bit per UNIT --------------------------------------------------------------- */
 
 static bool is_used(size_t unit)

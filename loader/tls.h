@@ -28,6 +28,9 @@ struct tls_index {
 /* Finds our own TLS template and offsets.  From boot; no libc call. */
 bool tls_boot(const elf_phdr *own_tls, uintptr_t own_bias);
 
+/* In a static program our PT_TLS is the program's: gives the whole of it a module id.  NEEDS_LOCK. */
+bool tls_adopt(struct image *program);
+
 /* --- one module's life.  NEEDS_LOCK ---------------------------------------------------------------- */
 
 /* Place, id and memory; im->tls.needs_static is decided by then.  Stage 5: may fail. */

@@ -15,6 +15,7 @@
 #include "debugger.h"
 #include "epoch.h"
 #include "find.h"
+#include "frame.h"
 #include "init.h"
 #include "keep.h"
 #include "registry.h"
@@ -211,6 +212,8 @@ void unload_fini(struct unload *u)
 {
 	for (unsigned i = 0; i < u->n; i++)
 		init_fini(u->im[i]);
+	for (unsigned i = 0; i < u->n; i++)
+		frame_forget(u->im[i]);
 	debugger_closing(u->im, u->n);
 }
 

@@ -51,7 +51,7 @@ libdir=$root$(PKG_CONFIG_SYSROOT_DIR='' pkg-config --variable=libdir dlrs)
 flags=$(pkg-config --cflags --libs dlrs)
 
 {
-	readelf -h "$libdir/libdlrs.so.0" && readelf -h "$libdir/libdlrs.so" &&
+	readelf -h "$libdir/libdlrs.so.0" && readelf -h "$libdir/libdlrs.so" && readelf -h "$libdir/libdlrs.a" &&
 		readelf -h "$libdir/libdlrs-notify.so" &&
 		find "$root" -path '*/gdb/auto-load/*/libdlrs.so.*-gdb.py' | grep . &&
 		find "$root" -path '*/include/dlrs.h' | grep . && find "$root" -path '*/man7/dlrs.7' | grep .
@@ -112,6 +112,16 @@ swap()
 swap >"$tmp/log" 2>&1
 [ ! -s "$tmp/log" ]
 verdict 'examples/swap' $?
+
+# The commands of README, in a copy of examples/.
+mkdir "$tmp/static" && cp "$src"/examples/* "$tmp/static" && cd "$tmp/static" || exit 1
+sed -n '/^\*\*In a static program/,/^\*\*With gdb/s/^    \$ //p' "$src/README.md" >commands
+{
+	PATH=$(dirname "$(find "$root" -name dlrs-provide)"):$PATH bash -e -x commands &&
+		diff <(printf '%s\n' 'first: 42' 'again: 43, the same library' 'copy:  42, another library') <(./hello) &&
+		! readelf -lW hello | grep INTERP
+} >"$tmp/log" 2>&1
+verdict "README's static program" $?
 
 make -C "$build" --no-print-directory uninstall DESTDIR="$root" >"$tmp/log" 2>&1 &&
 	! find "$root" ! -type d | grep . >>"$tmp/log"

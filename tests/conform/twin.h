@@ -55,6 +55,8 @@ bool twin_musl(void);
 #define TWIN_SNAPSHOTS twin_ours()
 /* Error texts start with glibc's words and go on with who needed what and where it was searched. */
 #define TWIN_ERRORS_TELL_MORE twin_ours()
+/* dlrs_provide exists. */
+#define TWIN_PROVIDES twin_ours()
 /* A stale or foreign handle is an error; glibc dereferences it. */
 #define TWIN_HANDLES_VALIDATED twin_ours()
 /* A child forked while another thread sits in a dl_iterate_phdr callback can load; glibc's write lock stays taken. */

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a libstdc++ that was built for glibc wants of it, for musl. Part of libcxx.so (musl-g++). The first two are what
- * libdlrs has, too: with the preload, its own come first.
+ * What a libstdc++ that was built for glibc wants of it, for musl. Part of libcxx.so (musl-g++), and with -DSTATIC of
+ * static programs. Two are what libdlrs has, too: with the preload, its own come first.
  */
 #define _GNU_SOURCE
 #include <link.h>
 #include <locale.h>
+#include <pthread.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <time.h>
 
 struct answer { /* struct dl_find_object */
@@ -24,6 +26,7 @@ unsigned arc4random(void);
 
 char __libc_single_threaded;
 
+#ifndef STATIC /* libcxx.so */
 struct question {
 	ElfW(Addr) pc;
 	struct answer *out;
@@ -63,6 +66,43 @@ size_t __strftime_l(char *s, size_t len, const char *format, const struct tm *tm
 {
 	return strftime_l(s, len, format, tm, locale);
 }
+
+#else /* a static program: libdlrs.a has the first, musl's libc.a the last of them */
+struct end {
+	struct end *next;
+	void (*fn)(void *);
+	void *obj;
+};
+
+static pthread_key_t key;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void run(void *list)
+{
+	for (struct end *e = list, *next; e; e = next) {
+		next = e->next;
+		e->fn(e->obj);
+		free(e);
+	}
+}
+
+static void make_key(void)
+{
+	pthread_key_create(&key, run);
+}
+
+int __cxa_thread_atexit_impl(void (*fn)(void *), void *obj, void *dso)
+{
+	struct end *e = malloc(sizeof *e);
+
+	(void)dso;
+	pthread_once(&once, make_key);
+	if (!e)
+		return -1;
+	*e = (struct end){pthread_getspecific(key), fn, obj};
+	return pthread_setspecific(key, e);
+}
+#endif
 
 unsigned arc4random(void)
 {
