@@ -52,6 +52,7 @@ static int shut(int fd)
 	return KERNEL(close, fd, 0, 0, 0, 0, 0); /* no retry: Linux has closed it, also on EINTR */
 }
 
+/* A new descriptor, or an error; out of the way of standard input and output. */
 static int above_two(int fd)
 {
 	int up;
@@ -60,7 +61,7 @@ static int above_two(int fd)
 		return fd;
 	up = KERNEL(fcntl, fd, F_DUPFD_CLOEXEC, 3, 0, 0, 0);
 	shut(fd);
-	return up;
+	return up == -EINVAL ? -EMFILE : up; /* no more than 3 are allowed */
 }
 
 static int open_flags(const char *path, int flags)
@@ -343,11 +344,14 @@ static int poke_by_pipe(void *dst, const void *src, size_t len)
 
 	if (n < 0)
 		return n;
-	n = KERNEL(write, fd[1], src, len, 0, 0, 0);
+	fd[0] = above_two(fd[0]); /* what others write to their standard output must not come out of it */
+	fd[1] = above_two(fd[1]);
+	n = fd[0] < 0 || fd[1] < 0 ? -EMFILE : KERNEL(write, fd[1], src, len, 0, 0, 0);
 	if (n == (long)len)
 		n = KERNEL(read, fd[0], dst, len, 0, 0, 0);
-	shut(fd[0]);
-	shut(fd[1]);
+	for (int i = 0; i < 2; i++)
+		if (fd[i] >= 0)
+			shut(fd[i]);
 	return n;
 }
 

@@ -4,8 +4,8 @@
  *
  * Runs with the preload, in the directory of the libraries.  Each case puts a seccomp filter on and then
  * uses the dl functions; the program itself only writes and exits.  The filter also looks at arguments:
- * every descriptor close-on-exec, no memory writable and executable at once.  A call that is not allowed
- * ends the case with its number.
+ * every descriptor close-on-exec, none of them 0, 1 or 2 when it is used, no memory writable and executable
+ * at once.  A call that is not allowed ends the case with its number.
  *
  *   calls --list    the names of the calls, for run.sh to compare with the manual page
  */
@@ -65,13 +65,22 @@ static void answer(uint32_t what)
 /* For call nr: argument `arg`'s bits `mask` must (not) all be set. */
 static void want_bits(unsigned nr, unsigned arg, uint32_t mask, bool set)
 {
-	op(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 6);
+	op(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 5);
 	load_word(offsetof(struct seccomp_data, args) + 8 * arg);
 	op(BPF_ALU | BPF_AND | BPF_K, mask, 0, 0);
-	op(BPF_JMP | BPF_JEQ | BPF_K, mask, set ? 0 : 1, set ? 1 : 0);
-	answer(SECCOMP_RET_ALLOW);
+	op(BPF_JMP | BPF_JEQ | BPF_K, mask, set ? 1 : 0, set ? 0 : 1);
 	answer(SECCOMP_RET_TRAP | 1);
-	load_word(offsetof(struct seccomp_data, nr)); /* not reached */
+	load_word(offsetof(struct seccomp_data, nr));
+}
+
+/* For call nr: argument `arg` is no descriptor (-1), or one that is not for standard input and output. */
+static void want_own_descriptor(unsigned nr, unsigned arg)
+{
+	op(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 4);
+	load_word(offsetof(struct seccomp_data, args) + 8 * arg);
+	op(BPF_JMP | BPF_JGE | BPF_K, 3, 1, 0);
+	answer(SECCOMP_RET_TRAP | 1);
+	load_word(offsetof(struct seccomp_data, nr));
 }
 
 static void trapped(int sig, siginfo_t *si, void *context)
@@ -92,6 +101,10 @@ static void confine(bool text_relocations)
 		want_bits(SYS_mmap, 2, PROT_WRITE | PROT_EXEC, false);
 		want_bits(SYS_mprotect, 2, PROT_WRITE | PROT_EXEC, false);
 	}
+	want_own_descriptor(SYS_mmap, 4);
+	want_own_descriptor(SYS_fstat, 0);
+	want_own_descriptor(SYS_pread64, 0);
+	want_own_descriptor(SYS_read, 0);
 	want_bits(SYS_openat, 2, O_CLOEXEC, true);
 	want_bits(SYS_pipe2, 1, O_CLOEXEC, true);
 	want_bits(SYS_fcntl, 1, F_DUPFD_CLOEXEC, true);
@@ -228,8 +241,7 @@ static void text_relocations(void)
 /* A program that closed its first three descriptors, as daemons do. */
 static void closed_descriptors(void)
 {
-	int out = fcntl(2, F_DUPFD_CLOEXEC, 100), low;
-
+	stderr = fdopen(fcntl(2, F_DUPFD_CLOEXEC, 100), "w");
 	close(0);
 	close(1);
 	close(2);
@@ -237,11 +249,8 @@ static void closed_descriptors(void)
 	use(opened("./libplug.so", RTLD_NOW));
 	dlopen("libnowhere-at-all.so", RTLD_NOW);
 	dlopen("./plug.c", RTLD_NOW);
-	low = (int)syscall(SYS_openat, AT_FDCWD, ".", O_RDONLY | O_CLOEXEC);
-	if (low != 0) {
-		dprintf(out, "descriptor 0 is in use");
-		_exit(1);
-	}
+	if (syscall(SYS_openat, AT_FDCWD, ".", O_RDONLY | O_CLOEXEC) != 0)
+		fail("descriptor 0 is in use");
 }
 
 static const struct hard_case cases[] = {
