@@ -30,9 +30,11 @@ enum { UNUSED_TAG = 0x6fffff00 };
 #define INFO(sym, type) ((uint64_t)(sym) << (sizeof(uintptr_t) == 8 ? 32 : 8) | (type))
 
 #ifdef KIT_DLOPEN
-#define load(path, d) kit_dlopen(path, d)
+#define load(path, d)		kit_dlopen(path, d)
+#define load_elsewhere(path, d) kit_dlopen_elsewhere(path, d)
 enum { END_TO_END = true }; /* without chance: constructors would be called that are anywhere */
 #else
+#define load_elsewhere(path, d) load(path, d)
 enum { END_TO_END = false };
 
 /* --- the road of one file -------------------------------------------------------------------------- */
@@ -110,7 +112,7 @@ static bool load(const char *path, struct diag *d)
 }
 #endif
 
-static void run_table(const struct kit_bad *b, size_t n)
+static void run_table(const char *layer, const struct kit_bad *b, size_t n)
 {
 	const struct kit_bad good = {.name = "undamaged"};
 	const char *path = kit_path("bad.so");
@@ -120,17 +122,21 @@ static void run_table(const struct kit_bad *b, size_t n)
 	load(path, &d); /* what is made once is there now */
 	for (size_t i = 0; i < n; i++) {
 		struct kit_trace before;
+		bool ok;
 
 		kit_damage(&b[i], path);
 		before = kit_trace();
-		kit_verdict(&b[i], load(path, &d), &d);
+		ok = load(path, &d);
+		kit_verdict(&b[i], ok, &d);
 		kit_unchanged(&before, b[i].name);
 		if (END_TO_END)
-			kit_say("bad input: %s", b[i].name);
+			kit_input(layer, b[i].name, ok);
 	}
+	kit_damage(&good, path);
+	ck_assert_msg(load_elsewhere(path, &d), "%s", d.text);
 }
 
-#define RUN(table) run_table(table, sizeof(table) / sizeof((table)[0]))
+#define RUN(layer, table) run_table(layer, table, sizeof(table) / sizeof((table)[0]))
 #define NO_SYMBOL  .kind = DIAG_NO_SYMBOL, .phrase = "undefined symbol: "
 #define FINE	   .kind = DIAG_NONE
 #define BAD(text)  .kind = DIAG_BAD_ELF, .phrase = text
@@ -165,6 +171,9 @@ START_TEST(headers)
 		 BAD("dynamic section outside")},
 		{"PT_DYNAMIC too long", {PH(p_memsz, PT_DYNAMIC, 0, FAR)}, BAD("dynamic section outside")},
 		{"PT_DYNAMIC odd", {PH(p_vaddr, PT_DYNAMIC, 0, KIT_RELRO + 1)}, BAD("dynamic section outside")},
+		{"PT_DYNAMIC in zeros", {PH(p_vaddr, PT_DYNAMIC, 0, KIT_DATA + 0x1000)}, BAD("no DT_STRTAB")},
+		{"PT_DYNAMIC over a segment's end", {PH(p_vaddr, PT_DYNAMIC, 0, KIT_DATA + 0x23b8)},
+		 BAD("dynamic section outside")},
 		{"PT_DYNAMIC of 0 bytes", {PH(p_memsz, PT_DYNAMIC, 0, 0)}, BAD("no DT_NULL")},
 		{"no DT_NULL", .damage = without_null, BAD("no DT_NULL")},
 		{"bytes behind DT_NULL", .damage = odd_dynamic, FINE},
@@ -184,11 +193,22 @@ START_TEST(headers)
 		 PH(p_filesz, PT_NOTE, 0, FAR), PH(p_memsz, PT_NOTE, 0, FAR)}, FINE},
 		{"nor PT_PHDR", {PH(p_vaddr, PT_PHDR, 0, FAR), PH(p_offset, PT_PHDR, 0, FAR)}, FINE},
 		{"nor a note's sizes", {HIT(note_byte, 3, 0xff), HIT(note_byte, 7, 0xff)}, FINE},
+		{"tables that cannot be read", {PH(p_flags, PT_LOAD, 0, 0)}, BAD("DT_STRTAB")},
+		{"tables that can only be executed", {PH(p_flags, PT_LOAD, 0, PF_X)}, BAD("DT_STRTAB")},
+		{"a dynamic section that can only be written", {PH(p_flags, PT_LOAD, 3, PF_W),
+		 PH(p_type, PT_TLS, 0, PT_NULL)}, BAD("dynamic section outside")},
+		{"data that cannot be written", {PH(p_flags, PT_LOAD, 4, PF_R)},
+		 BAD("outside the writable segments")},
+		{"a segment without bytes", {PH(p_filesz, PT_LOAD, 2, 0), PH(p_memsz, PT_LOAD, 2, 0)}, FINE},
+		{"alignment 2^62", {PH(p_align, PT_LOAD, 0, 1ull << 62)}, .kind = DIAG_IO,
+		 .phrase = "failed to map segment from shared object: Cannot allocate memory"},
+		{"alignment 2^63", {PH(p_align, PT_LOAD, 0, 1ull << 63)}, .kind = DIAG_IO,
+		 .phrase = "failed to map segment from shared object: Cannot allocate memory"},
 		{"an EH frame outside is none", {PH(p_type, PT_NOTE, 0, PT_GNU_EH_FRAME),
 		 PH(p_vaddr, PT_GNU_EH_FRAME, 0, FAR)}, FINE},
 	};
 
-	RUN(table);
+	RUN("program headers", table);
 }
 END_TEST
 
@@ -249,7 +269,7 @@ START_TEST(strings_and_symbols)
 		 .phrase = "cannot dynamically load position-independent executable"},
 	};
 
-	RUN(table);
+	RUN("strings and symbols", table);
 }
 END_TEST
 
@@ -287,7 +307,7 @@ START_TEST(tables)
 		{"DT_VERNEED outside", {DYN(DT_VERNEED, NEAR_END)}, BAD("DT_VERNEED")},
 	};
 
-	RUN(table);
+	RUN("dynamic section", table);
 }
 END_TEST
 
@@ -383,7 +403,7 @@ START_TEST(hashes)
 		{"neither", {TAG(DT_HASH, UNUSED_TAG), TAG(DT_GNU_HASH, UNUSED_TAG)}, NO_SYMBOL},
 	};
 
-	RUN(table);
+	RUN("hash tables", table);
 }
 END_TEST
 
@@ -418,7 +438,7 @@ START_TEST(versions)
 		 HIT(versym, 5, 0xffff)}, NO_SYMBOL},
 	};
 
-	RUN(table);
+	RUN("versions", table);
 }
 END_TEST
 
@@ -434,7 +454,7 @@ START_TEST(short_versym)
 		{"DT_VERSYM for two symbols", .damage = versym_at_the_end, BAD("relocation names symbol")},
 	};
 
-	RUN(table);
+	RUN("versions", table);
 }
 END_TEST
 
@@ -479,6 +499,7 @@ static void overwrite_before_the_end(struct elfgen *e)
 START_TEST(relocations)
 {
 	const uint32_t relative = kit_reloc(RELOC_RELATIVE), symbolic = kit_reloc(RELOC_SYMBOLIC);
+	const uint32_t irelative = kit_reloc(RELOC_IRELATIVE), copy = kit_reloc(RELOC_COPY);
 	const struct kit_bad table[] = {
 		{"place in text", {HIT(r_offset, 0, KIT_TEXT)}, BAD("outside the writable segments")},
 		{"place in a gap", {HIT(r_offset, 0, KIT_TEXT - 64)}, BAD("outside the writable segments")},
@@ -492,6 +513,11 @@ START_TEST(relocations)
 		{"PLT symbol 99", {HIT(plt_info, 0, INFO(99, kit_reloc(RELOC_PLT)))},
 		 BAD("relocation names symbol")},
 		{"no name", {HIT(st_name, 1, 0)}, FINE}, /* undefined and weak */
+		{"COPY", {HIT(r_info, 1, INFO(2, copy))}, BAD("copy relocation")},
+		{"IRELATIVE to data", {HIT(r_info, 0, INFO(0, irelative)), HIT(r_addend, 0, KIT_DATA)},
+		 BAD("not code")},
+		{"IRELATIVE to nowhere", {HIT(r_info, 0, INFO(0, irelative)), HIT(r_addend, 0, FAR)},
+		 BAD("not code")},
 		{"an IFUNC outside code", {HIT(r_info, 2, 0) /* the thread-local one */}, .damage = ifuncs_in_data, BAD("not code")},
 		{"thread-local without PT_TLS", .damage = no_tls, BAD("no PT_TLS")},
 		{"thread-local reference to code", {HIT(st_info, 4, STB_GLOBAL << 4 | STT_FUNC),
@@ -509,7 +535,7 @@ START_TEST(relocations)
 		{"relative in bss", {HIT(r_offset, 0, KIT_DATA + 0x1000), HIT(r_info, 0, INFO(0, relative))}, FINE},
 	};
 
-	RUN(table);
+	RUN("relocations", table);
 }
 END_TEST
 

@@ -14,7 +14,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define OTHER_CLASS (ELF_CLASS == ELFCLASS64 ? ELFCLASS32 : ELFCLASS64)
@@ -42,28 +44,28 @@ static bool judge(const char *path, struct diag *d)
 }
 #endif
 
-static void run_table(const struct kit_bad *b, size_t n)
+static void run_table(const char *layer, const struct kit_bad *b, size_t n)
 {
 	const char *path = kit_path("bad.so");
 	struct diag d;
 
 	for (size_t i = 0; i < n; i++) {
 		struct kit_trace before;
+		bool ok;
 
 		kit_damage(&b[i], path);
 		judge(path, &d); /* the arena has its memory now */
 		before = kit_trace();
-		if (!END_TO_END || b[i].kind != DIAG_NONE)
-			kit_verdict(&b[i], judge(path, &d), &d);
-		else
-			judge(path, &d); /* later stages may object */
+		ok = judge(path, &d);
+		if (!END_TO_END || b[i].kind != DIAG_NONE) /* later stages may object */
+			kit_verdict(&b[i], ok, &d);
 		kit_unchanged(&before, b[i].name);
 		if (END_TO_END)
-			kit_say("bad input: %s", b[i].name);
+			kit_input(layer, b[i].name, ok);
 	}
 }
 
-#define RUN(table) run_table(table, sizeof(table) / sizeof((table)[0]))
+#define RUN(layer, table) run_table(layer, table, sizeof(table) / sizeof((table)[0]))
 
 /* --- damaged headers ------------------------------------------------------------------------------- */
 
@@ -89,7 +91,7 @@ START_TEST(ident)
 		{"padding", {HIT(byte, 15, 1)}, .kind = DIAG_BAD_ELF, .phrase = "padding"},
 	};
 
-	RUN(table);
+	RUN("e_ident", table);
 }
 END_TEST
 
@@ -122,7 +124,7 @@ START_TEST(header)
 		 {HIT(e_entry, 0, FAR), HIT(e_ehsize, 0, 1)}, .kind = DIAG_NONE},
 	};
 
-	RUN(table);
+	RUN("ELF header", table);
 }
 END_TEST
 
@@ -176,7 +178,7 @@ START_TEST(segments)
 	struct elfgen *e = elfgen_new(ARCH_EM);
 	struct diag d;
 
-	RUN(table);
+	RUN("PT_LOAD", table);
 	e->bare = true;
 	elfgen_phdr(e, &(struct elfgen_phdr){.type = PT_DYNAMIC, .filesz = 64, .memsz = 64});
 	elfgen_build(e);
@@ -194,8 +196,21 @@ static void expect(const char *what, const char *path, enum diag_kind kind, cons
 	struct diag d;
 
 	kit_verdict(&b, judge(path, &d), &d);
+	if (END_TO_END)
+		kit_input("file", what, false);
 	ck_assert_msg(strstr(d.text, path) == d.text, "%s: the message does not start with the path", what);
 	kit_unchanged(&before, what);
+}
+
+static const char *make_socket(const char *path)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	strncpy(at.sun_path, path, sizeof(at.sun_path) - 1);
+	ck_assert(!bind(fd, (struct sockaddr *)&at, sizeof(at)));
+	close(fd);
+	return path;
 }
 
 START_TEST(not_a_library)
@@ -213,6 +228,7 @@ START_TEST(not_a_library)
 	expect("device", "/dev/zero", DIAG_IO, "cannot read file data");
 	expect("fifo", kit_path("fifo"), DIAG_IO, "cannot read file data");
 	expect("symbolic link to itself", kit_path("loop"), DIAG_IO, "cannot open shared object file");
+	expect("socket", make_socket(kit_path("socket")), DIAG_IO, "No such device or address");
 	expect("linker script", kit_path("script"), DIAG_BAD_ELF, "invalid ELF header");
 }
 END_TEST
@@ -220,13 +236,15 @@ END_TEST
 START_TEST(short_files)
 {
 	struct elfgen *e = kit_sample();
+	char what[32];
 	const size_t lengths[] = {0, 1, 3, 4, 15, 16, sizeof(elf_ehdr) - 1};
 
 	elfgen_build(e);
 	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
 		elfgen_resize(e, lengths[sizeof(lengths) / sizeof(lengths[0]) - 1 - i]);
 		elfgen_write(e, kit_path("short"));
-		expect("short", kit_path("short"), DIAG_BAD_ELF, "file too short");
+		snprintf(what, sizeof(what), "%zu bytes", e->len);
+		expect(what, kit_path("short"), DIAG_BAD_ELF, "file too short");
 	}
 	elfgen_free(e);
 }
@@ -243,7 +261,7 @@ START_TEST(cut_anywhere)
 		elfgen_resize(e, len);
 		elfgen_write(e, kit_path("cut"));
 		ck_assert_msg(!judge(kit_path("cut"), &d), "cut to %zu bytes: accepted", len);
-		ck_assert_msg(d.kind == DIAG_BAD_ELF, "cut to %zu bytes: %s", len, d.text);
+		ck_assert_msg(END_TO_END || d.kind == DIAG_BAD_ELF, "cut to %zu bytes: %s", len, d.text);
 	}
 	elfgen_free(e);
 }
@@ -374,11 +392,11 @@ static void add(TCase *tc)
 	tcase_add_test(tc, ident);
 	tcase_add_test(tc, header);
 	tcase_add_test(tc, segments);
-	if (END_TO_END)
-		return;
 	tcase_add_test(tc, not_a_library);
 	tcase_add_test(tc, short_files);
 	tcase_add_test(tc, cut_anywhere);
+	if (END_TO_END)
+		return;
 	tcase_add_test(tc, what_is_read);
 	tcase_add_test(tc, other_machines);
 	tcase_add_test(tc, headers_elsewhere);

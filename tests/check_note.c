@@ -114,6 +114,7 @@ START_TEST(damaged)
 			elfgen_poke(e, list[i].hit.at, list[i].hit.value);
 		ck_assert_msg(accepts(e, &d) != list[i].refused, "%s: %s", list[i].name,
 			      list[i].refused ? "accepted" : d.text);
+		kit_input("notes", list[i].name, !list[i].refused);
 	}
 }
 END_TEST

@@ -71,6 +71,8 @@ static void shut(void *handle)
 	ck_assert_msg(!dlclose(handle), "%s", dlerror());
 }
 
+static const char *layer; /* for the summary */
+
 /* Opens, asks, closes; the second time nothing may be left. */
 static void works(const char *path, const char *what)
 {
@@ -86,7 +88,7 @@ static void works(const char *path, const char *what)
 		shut(handle);
 	}
 	kit_unchanged(&before, what);
-	kit_say("odd: %s", what);
+	kit_input(layer, what, true);
 }
 
 static void fails(const char *path, const char *what, const char *words)
@@ -98,7 +100,7 @@ static void fails(const char *path, const char *what, const char *words)
 	text = dlerror();
 	ck_assert_msg(text && strstr(text, words), "%s: \"%.200s\" has no \"%s\"", what, text ? text : "", words);
 	kit_unchanged(&before, what);
-	kit_say("odd: %s", what);
+	kit_input(layer, what, false);
 }
 
 /* --- graphs ------------------------------------------------------------------------------------------ */
@@ -107,6 +109,7 @@ START_TEST(circles)
 {
 	struct elfgen *e = begin("libself.so");
 
+	layer = "graph";
 	elfgen_needed(e, "libself.so");
 	elfgen_needed(e, "libself.so");
 	works(end_as(e, "libself.so"), "needs itself, twice");
@@ -126,6 +129,7 @@ START_TEST(many_dependencies)
 	char name[32];
 	void *handle;
 
+	layer = "graph";
 	ck_assert(!mkdir(kit_path("many"), 0700));
 	for (int i = 0; i < N; i++) {
 		struct elfgen *leaf = kit_elf();
@@ -144,7 +148,7 @@ START_TEST(many_dependencies)
 	shut(dlopen(name, RTLD_NOW | RTLD_NOLOAD));
 	shut(handle);
 	ck_assert_ptr_null(dlopen(name, RTLD_NOW | RTLD_NOLOAD));
-	kit_say("odd: %d dependencies", N);
+	kit_input(layer, "10,000 dependencies", true);
 }
 END_TEST
 
@@ -163,6 +167,7 @@ START_TEST(long_names)
 	struct elfgen *e = begin(long_name());
 	void *handle;
 
+	layer = "names";
 	elfgen_sym(e, &(struct elfgen_sym){long_name(), STB_GLOBAL, STT_OBJECT, 0, 5, 0, KIT_DATA + 8, 8});
 	works(end_as(e, "longsoname.so"), "a soname of 64 KiB");
 	handle = open_it(kit_path("longsoname.so"));
@@ -191,6 +196,7 @@ START_TEST(odd_names)
 	void *handle;
 	char cwd[512];
 
+	layer = "names";
 	elfgen_needed(e, ""); /* the program's own name, to ld.so */
 	works(end_as(e, "libempty.so"), "needs the empty name");
 	end_as(begin("libhere.so"), "libhere.so");
@@ -213,7 +219,7 @@ START_TEST(odd_names)
 	handle = open_it(end_as(begin("libtwin.so"), "twin1.so"));
 	ck_assert_ptr_ne(open_it(end_as(begin("libtwin.so"), "twin2.so")), handle);
 	ck_assert_ptr_eq(open_it("libtwin.so"), handle);
-	kit_say("odd: sonames that others have");
+	kit_input(layer, "sonames that others have", true);
 }
 END_TEST
 
@@ -223,6 +229,7 @@ START_TEST(hashes)
 {
 	static const char *const what[] = {"no hash", "only the old hash", "only the new hash", "both"};
 
+	layer = "hash tables";
 	for (unsigned style = 0; style < 4; style++) {
 		struct elfgen *e = begin("libhash.so");
 		void *handle;
@@ -248,7 +255,7 @@ START_TEST(hashes)
 		ck_assert_ptr_nonnull(dlerror());
 		shut(handle);
 	}
-	kit_say("odd: hashes without symbols, symbols without hashes");
+	kit_input(layer, "hashes without symbols, symbols without hashes", true);
 }
 END_TEST
 
@@ -259,6 +266,7 @@ START_TEST(one_bucket)
 	char name[32];
 	void *handle;
 
+	layer = "hash tables";
 	e->nbucket = e->bloom_words = 1;
 	for (int i = 0; i < 1000; i++) {
 		snprintf(name, sizeof(name), "symbol%d", i);
@@ -280,6 +288,7 @@ START_TEST(unaligned)
 	uintptr_t word;
 	void *handle;
 
+	layer = "relocations";
 	for (unsigned i = 0; i < 4; i++)
 		elfgen_rel(e, &(struct elfgen_rel){KIT_DATA + 1 + 9 * i, kit_reloc(RELOC_RELATIVE), 0,
 			KIT_TEXT + i});
@@ -299,6 +308,7 @@ START_TEST(text)
 	struct elfgen *e = begin("libtext.so");
 	void *handle;
 
+	layer = "relocations";
 	elfgen_put(e, ELFGEN_TEXT, NULL, 64);
 	elfgen_rel(e, &(struct elfgen_rel){KIT_TEXT + 32, kit_reloc(RELOC_RELATIVE), 0, KIT_TEXT});
 	end_as(e, "libtext.so");
@@ -316,6 +326,7 @@ END_TEST
 
 START_TEST(alignment)
 {
+	layer = "PT_LOAD";
 	for (uint64_t page = 0x4000; page <= 0x200000; page *= 2) {
 		struct elfgen *e = begin("libpage.so");
 		char what[64];
@@ -337,6 +348,7 @@ START_TEST(writable_code)
 {
 	struct elfgen *e = begin("librwx.so");
 
+	layer = "PT_LOAD";
 	elfgen_build(e);
 	elfgen_poke(e, (struct elfgen_place){ELFGEN_p_flags, PT_LOAD, 1}, PF_R | PF_W | PF_X);
 	elfgen_write(e, kit_path("librwx.so"));
@@ -350,11 +362,37 @@ START_TEST(huge)
 {
 	struct elfgen *e = begin("libhuge.so");
 
+	layer = "PT_LOAD";
 	elfgen_build(e);
 	elfgen_poke(e, (struct elfgen_place){ELFGEN_p_memsz, PT_LOAD, 3}, (uint64_t)1 << 46);
 	elfgen_write(e, kit_path("libhuge.so"));
 	elfgen_free(e);
 	fails(kit_path("libhuge.so"), "a segment of 2^46 bytes", "failed to map segment from shared object");
+}
+END_TEST
+
+/* 0 and -1 are no constructors; the two between them count. */
+START_TEST(constructors)
+{
+	unsigned char code[] = {0xff, 0x05, 0, 0, 0, 0, 0xc3}; /* incl words(%rip); ret */
+	uint64_t array[] = {0, UINT64_MAX, 0, 0, 0, UINT64_MAX};
+	struct elfgen *e = begin("libarray.so");
+	int32_t distance;
+	void *handle;
+
+	layer = "dynamic section";
+	array[2] = array[4] = elfgen_put(e, ELFGEN_TEXT, NULL, 64);
+	distance = (int32_t)(KIT_DATA - (array[2] + 6));
+	memcpy(code + 2, &distance, sizeof(distance));
+	memcpy(e->part[ELFGEN_TEXT].at + (array[2] - KIT_TEXT), code, sizeof(code));
+	e->init_array = e->fini_array = elfgen_words(e, ELFGEN_RELRO, array, 6);
+	e->ninit = e->nfini = 6;
+	elfgen_relr(e, e->init_array + 16);
+	elfgen_relr(e, e->init_array + 32);
+	handle = open_it(end_as(e, "libarray.so"));
+	ck_assert_int_eq(*(int *)symbol(handle, "words"), 2);
+	shut(handle);
+	works(kit_path("libarray.so"), "constructors that are 0 or -1");
 }
 END_TEST
 
@@ -372,6 +410,7 @@ static void add(TCase *tc)
 	tcase_add_test(tc, alignment);
 	tcase_add_test(tc, writable_code);
 	tcase_add_test(tc, huge);
+	tcase_add_test(tc, constructors);
 }
 
 KIT_DLOPEN_MAIN("odd libraries by dlopen", add)

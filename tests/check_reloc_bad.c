@@ -38,6 +38,7 @@ static void refuse(const struct refusal *r, bool plt)
 	finish_user(&u);
 	ok = reloc_tls(u.im, &d) && reloc_bind(u.im, &d) && reloc_ifunc(u.im, &d);
 	kit_verdict(&b, ok, &d);
+	kit_input("relocations", r->name, ok);
 	image_free(u.im);
 	elfgen_free(u.e);
 }

@@ -9,6 +9,7 @@
 
 #include <dirent.h>
 #include <ftw.h>
+#include <link.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,6 +99,11 @@ void kit_say(const char *fmt, ...)
 	putchar('\n');
 	fflush(stdout); /* cases run in children */
 	va_end(ap);
+}
+
+void kit_input(const char *layer, const char *name, bool accepted)
+{
+	kit_say("input: %s: %s (%s)", layer, name, accepted ? "accepted" : "refused");
 }
 
 int kit_run(const char *name, void (*add)(TCase *))
@@ -255,10 +261,19 @@ static char *read_maps(void)
 	return text;
 }
 
+static int count_one(struct dl_phdr_info *info, size_t len, void *n)
+{
+	(void)info;
+	(void)len;
+	++*(int *)n;
+	return 0;
+}
+
 struct kit_trace kit_trace(void)
 {
 	struct kit_trace t = {.arena = arena_used(), .fds = count_fds()};
 
+	dl_iterate_phdr(count_one, &t.listed);
 	free(read_maps()); /* malloc has what it needs now */
 	t.maps = read_maps();
 	return t;
@@ -288,6 +303,8 @@ void kit_unchanged(struct kit_trace *before, const char *what)
 		      before->arena, now.arena);
 	ck_assert_msg(now.fds == before->fds, "%s: %d files were open, now %d", what, before->fds,
 		      now.fds);
+	ck_assert_msg(now.listed == before->listed, "%s: %d libraries were listed, now %d", what, before->listed,
+		      now.listed);
 	ck_assert_msg(!strcmp(now.maps, before->maps), "%s: gone: %s; new: %s", what,
 		      only_in(before->maps, now.maps), only_in(now.maps, before->maps));
 	free(before->maps);

@@ -45,6 +45,9 @@ int kit_run(const char *name, void (*add)(TCase *));
 /* One more case that passed, besides Check's own: "PASS ...". */
 void kit_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* The same for an input that tried the loader: tests/summary.sh has a table of them, a row for each layer. */
+void kit_input(const char *layer, const char *name, bool accepted);
+
 /* --- files ----------------------------------------------------------------------------------------- */
 
 /* A number of this CPU's for a kind; aborts when it has none. */
@@ -109,6 +112,7 @@ struct image *kit_map(const char *path, struct diag *d);
 struct kit_trace {
 	size_t arena;
 	int fds;
+	int listed;  /* by dl_iterate_phdr */
 	char *maps; /* all lines but those of private read-write memory, which belongs to allocators */
 };
 struct kit_trace kit_trace(void);
@@ -156,6 +160,8 @@ void kit_preload(char **argv); /* starts the program again with the preload, onc
 
 /* dlopen and dlclose; on failure d has dlerror's words, which name the file, and no kind. */
 bool kit_dlopen(const char *path, struct diag *d);
+/* The same by another thread, which needs the loader lock: nobody may have kept it. */
+bool kit_dlopen_elsewhere(const char *path, struct diag *d);
 
 #define KIT_DLOPEN_MAIN(name, add)                                                                 \
 	int main(int argc, char **argv)                                                            \

@@ -9,6 +9,7 @@
 #include "kit.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,4 +70,27 @@ bool kit_dlopen(const char *path, struct diag *d)
 	ck_assert_msg(strstr(text, path), "%s: the message names another file: %s", path, text);
 	snprintf(d->text, sizeof(d->text), "%s", text);
 	return false;
+}
+
+struct request {
+	const char *path;
+	struct diag *d;
+	bool ok;
+};
+
+static void *open_in_thread(void *arg)
+{
+	struct request *r = arg;
+
+	r->ok = kit_dlopen(r->path, r->d);
+	return NULL;
+}
+
+bool kit_dlopen_elsewhere(const char *path, struct diag *d)
+{
+	struct request r = {path, d, false};
+	pthread_t t;
+
+	ck_assert(!pthread_create(&t, NULL, open_in_thread, &r) && !pthread_join(t, NULL));
+	return r.ok;
 }

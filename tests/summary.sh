@@ -10,23 +10,53 @@
 set -u
 
 cat "$1"/logs/layer-*.log "$1"/tests/*.trs "$1"/tests/*/*.trs 2>/dev/null | awk '
+# "check_x: input: LAYER: NAME (refused)"; under sanitizers the same ones run again.
+function input(line, layer)
+{
+	sub(/.*: input: /, "", line)
+	layer = line
+	sub(/: .*/, "", layer)
+	if (!(layer in refused)) {
+		layers[++nlayers] = layer
+		refused[layer] = 0
+	}
+	if (line ~ /\(refused\)$/)
+		refused[layer]++
+	else
+		accepted[layer]++
+}
+
 sub(/^:test-result: /, "") || /^(PASS|FAIL|SKIP) / {
 	n[$1]++
 	if ($1 != "PASS")
 		list[$1] = list[$1] "  " substr($0, 6) "\n"
-	else if (/bad input: /)
-		bad++
-	else if (/odd: /)
-		odd++
+	else if (/: input: / && $2 != "sanitized")
+		input($0)
+	else if (/ fuzz: [a-z]*: [0-9]+ inputs/ && $2 != "sanitized" && match($0, /[0-9]+ inputs/)) {
+		corpus += substr($0, RSTART)
+		targets++
+	} else if (/: changes: / && $2 != "sanitized")
+		changes = substr($0, index($0, ": changes: ") + 11)
 }
 
 END {
+	if (nlayers)
+		printf "\n== damaged and odd inputs              refused  accepted\n"
+	for (i = 1; i <= nlayers; i++) {
+		printf "  %-36s %7d  %8d\n", layers[i], refused[layers[i]], accepted[layers[i]]
+		refused["all"] += refused[layers[i]]
+		accepted["all"] += accepted[layers[i]]
+	}
+	if (nlayers)
+		printf "  %-36s %7d  %8d\n", "all", refused["all"], accepted["all"]
+	if (changes)
+		printf "  changed while being opened: %s\n", changes
+	if (corpus)
+		printf "  fuzz corpus: %d inputs for %d targets\n", corpus, targets
 	if (n["SKIP"])
 		printf "\n== skipped\n%s", list["SKIP"]
 	if (n["FAIL"])
 		printf "\n== failed\n%s", list["FAIL"]
-	if (bad + odd)
-		printf "\ndamaged files opened: %d; odd but legal ones and names too long: %d\n", bad, odd
 	printf "\n%d passed, %d failed, %d skipped\n", n["PASS"], n["FAIL"], n["SKIP"]
 	exit n["FAIL"] || !n["PASS"]
 }'

@@ -105,7 +105,7 @@ pressure()
 	compile pressure "$here/pressure.c" -ldl -lpthread
 	compile opens "$here/opens.c" -ldl
 	compile libundefined.so -shared -fPIC -xc - <<<'int nowhere(void); int f(void); int f(void) { return nowhere(); }'
-	LD_PRELOAD=$lib ./pressure || status=1;
+	LD_PRELOAD=$lib ./pressure || status=1
 	mounts
 }
 
