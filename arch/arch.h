@@ -18,6 +18,7 @@
  *   ARCH_LDCACHE_FLAGS         what ldconfig writes beside a library of this ABI (dl-cache.h)
  *   ARCH_HWCAPS_MAX, ARCH_LEGACY_HWCAPS_MAX  the most names that the functions below give
  *   ARCH_PROPERTY_NEEDS, ARCH_PROPERTY_FEATURES  GNU properties for arch_marks_refuse; 0: none
+ *   ARCH_PROPERTY_SEGMENT      the type of segment in which glibc looks for them here, if not PT_GNU_PROPERTY
  *   ARCH_RELOCS(X)             the rows X(R_NUMBER, KIND); a KIND may appear in several rows
  *
  *   char *arch_tp(void)                        the thread pointer

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * note: reading PT_GNU_PROPERTY, or PT_NOTE of linkers that know no better.
+ * note: reading PT_GNU_PROPERTY or PT_NOTE, whichever glibc reads on this CPU.
  *
- * Called by stage.c for every new image.  As in glibc: the first NT_GNU_PROPERTY_TYPE_0 note counts, its
- * segment must be aligned to a word, its properties ascend, and one of a wrong size ends the reading.
- * What the numbers mean is the CPU's (arch_marks).
+ * Called by stage.c for every new image.  As in glibc: of the segments that are aligned to a word the last
+ * one counts, in it the first NT_GNU_PROPERTY_TYPE_0 note; its properties ascend, and one of a wrong size
+ * ends the reading.  What the numbers mean is the CPU's (arch_marks).
  *
  * Must never refuse a library because of a note that cannot be read.
  */
@@ -13,7 +13,11 @@
 #include "../arch/arch.h"
 #include "text.h"
 
-enum { TYPE_PROPERTY = 5 /* NT_GNU_PROPERTY_TYPE_0 */, SEGMENT_PROPERTY = 0x6474e553 };
+#ifndef ARCH_PROPERTY_SEGMENT
+#define ARCH_PROPERTY_SEGMENT PT_GNU_PROPERTY
+#endif
+
+enum { TYPE_PROPERTY = 5 /* NT_GNU_PROPERTY_TYPE_0 */ };
 
 struct reader {
 	const char *at;
@@ -66,8 +70,10 @@ static void read_properties(struct reader r, struct arch_marks *marks)
 
 		if (type < last || len > r.len - 8 || (ours && len != 4))
 			return;
-		if (type == ARCH_PROPERTY_NEEDS)
+		if (type == ARCH_PROPERTY_NEEDS) {
 			marks->needs = word(r.at + 8);
+			return; /* the last that counts */
+		}
 		if (type == ARCH_PROPERTY_FEATURES)
 			marks->features = word(r.at + 8);
 		last = type;
@@ -78,39 +84,28 @@ static void read_properties(struct reader r, struct arch_marks *marks)
 	}
 }
 
-/* True: the note was there. */
-static bool read_segment(const struct image *im, const elf_phdr *ph, struct arch_marks *marks)
+static void read_segment(const struct image *im, const elf_phdr *ph, struct arch_marks *marks)
 {
 	struct reader r = {image_at(im, ph->p_vaddr, ph->p_memsz), ph->p_memsz}, desc;
-	bool wanted;
+	bool wanted = false;
 
-	if (!r.at || ph->p_align != sizeof(uintptr_t))
-		return false;
-	while (next_note(&r, &desc, &wanted)) {
-		if (!wanted)
-			continue;
-		if (desc.len % sizeof(uintptr_t) == 0)
-			read_properties(desc, marks);
-		return true;
-	}
-	return false;
-}
-
-static bool read_all(const struct image *im, uint32_t type, struct arch_marks *marks)
-{
-	for (unsigned i = 0; i < im->phnum; i++)
-		if (im->ph[i].p_type == type && read_segment(im, &im->ph[i], marks))
-			return true;
-	return false;
+	while (r.at && !wanted && next_note(&r, &desc, &wanted))
+		;
+	if (wanted && desc.len % sizeof(uintptr_t) == 0)
+		read_properties(desc, marks);
 }
 
 bool note_check(const struct image *im, struct diag *d)
 {
 	struct arch_marks marks = {0};
 	const char *why;
+	unsigned i = im->phnum;
 
-	if (!read_all(im, SEGMENT_PROPERTY, &marks))
-		read_all(im, PT_NOTE, &marks);
+	while (i-- > 0)
+		if (im->ph[i].p_type == ARCH_PROPERTY_SEGMENT && im->ph[i].p_align == sizeof(uintptr_t)) {
+			read_segment(im, &im->ph[i], &marks);
+			break;
+		}
 	why = arch_marks_refuse(&marks);
 	return !why || diag_set(d, DIAG_REFUSED, "%s: %s", im->path, why);
 }

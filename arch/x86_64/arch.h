@@ -134,6 +134,8 @@ static inline int arch_level(void)
 #define ARCH_PROPERTY_NEEDS    0xc0008002u /* GNU_PROPERTY_X86_ISA_1_NEEDED */
 #define ARCH_PROPERTY_FEATURES 0xc0000002u /* GNU_PROPERTY_X86_FEATURE_1_AND */
 
+#define ARCH_PROPERTY_SEGMENT  4	   /* PT_NOTE (glibc, sysdeps/x86/dl-prop.h) */
+
 /* The shadow stack pointer, 0 without one: the instruction does nothing then. */
 static inline uint64_t arch_shadow_stack(void)
 {
