@@ -27,10 +27,10 @@
 #include <sys/syscall.h>
 
 #define CALLS(X)                                                                                   \
-	X(clock_gettime) X(close) X(exit_group) X(fcntl) X(fstat) X(futex) X(getcwd) X(getpid) X(gettid) \
-	X(madvise) X(membarrier) X(mmap) X(mprotect) X(munmap) X(newfstatat) X(openat) X(pipe2)    \
-	X(pread64) X(process_vm_writev) X(read) X(readlinkat) X(rt_sigprocmask) X(sched_yield)     \
-	X(tgkill) X(write)
+	X(clock_gettime) X(close) X(exit_group) X(fcntl) X(fstat) X(ftruncate) X(futex) X(getcwd)  \
+	X(getpid) X(gettid) X(madvise) X(membarrier) X(memfd_create) X(mmap) X(mprotect) X(munmap) \
+	X(newfstatat) X(openat) X(pipe2) X(pread64) X(process_vm_writev) X(read) X(readlinkat)     \
+	X(rt_sigprocmask) X(sched_yield) X(tgkill) X(write)
 
 static const struct {
 	const char *name;
@@ -83,6 +83,17 @@ static void want_own_descriptor(unsigned nr, unsigned arg)
 	load_word(offsetof(struct seccomp_data, nr));
 }
 
+/* For call nr: argument `arg` is one of two values. */
+static void want_either(unsigned nr, unsigned arg, uint32_t one, uint32_t other)
+{
+	op(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 5);
+	load_word(offsetof(struct seccomp_data, args) + 8 * arg);
+	op(BPF_JMP | BPF_JEQ | BPF_K, one, 2, 0);
+	op(BPF_JMP | BPF_JEQ | BPF_K, other, 1, 0);
+	answer(SECCOMP_RET_TRAP | 1);
+	load_word(offsetof(struct seccomp_data, nr));
+}
+
 static void trapped(int sig, siginfo_t *si, void *context)
 {
 	(void)sig;
@@ -103,11 +114,13 @@ static void confine(bool text_relocations)
 	}
 	want_own_descriptor(SYS_mmap, 4);
 	want_own_descriptor(SYS_fstat, 0);
+	want_own_descriptor(SYS_ftruncate, 0);
 	want_own_descriptor(SYS_pread64, 0);
 	want_own_descriptor(SYS_read, 0);
 	want_bits(SYS_openat, 2, O_CLOEXEC, true);
 	want_bits(SYS_pipe2, 1, O_CLOEXEC, true);
-	want_bits(SYS_fcntl, 1, F_DUPFD_CLOEXEC, true);
+	want_bits(SYS_memfd_create, 1, 1 /* MFD_CLOEXEC */, true);
+	want_either(SYS_fcntl, 1, F_DUPFD_CLOEXEC, 1033 /* F_ADD_SEALS */);
 	for (unsigned i = 0; i < CALLS_N; i++) {
 		op(BPF_JMP | BPF_JEQ | BPF_K, calls[i].nr, 0, 1);
 		answer(SECCOMP_RET_ALLOW);
@@ -182,6 +195,7 @@ static void private_copies(void)
 	confine(false);
 	for (int i = 0; i < 3; i++)
 		use(opened("./libplug.so", RTLD_NOW | 0x400));
+	use(opened("./libplug.so", RTLD_NOW | 0x400 | 0x100000 /* DLRS_SNAPSHOT */));
 	void *h = dlmopen(LM_ID_NEWLM, "./libplug.so", RTLD_NOW);
 	if (!h)
 		fail("%s", dlerror());
@@ -247,6 +261,7 @@ static void closed_descriptors(void)
 	close(2);
 	confine(false);
 	use(opened("./libplug.so", RTLD_NOW));
+	use(opened("./libplug.so", RTLD_NOW | 0x400 | 0x100000 /* DLRS_SNAPSHOT */));
 	dlopen("libnowhere-at-all.so", RTLD_NOW);
 	dlopen("./plug.c", RTLD_NOW);
 	if (syscall(SYS_openat, AT_FDCWD, ".", O_RDONLY | O_CLOEXEC) != 0)
