@@ -106,7 +106,10 @@ bool scope_find(const struct image *im, struct sym_request *rq, struct sym_found
 	for (unsigned i = 0; chain && i < chain->n; i++)
 		if (scope_find_in(atomic_load_explicit(chain->scope[i], memory_order_acquire), 0, rq, out))
 			return true;
-	return out->im = NULL, false;
+	/* A namespace has no list with us in it, only libc, which may lack what we add. */
+	out->im = NULL;
+	stand_in(rq, out);
+	return out->im;
 }
 
 /* --- lists ----------------------------------------------------------------------------------------- */

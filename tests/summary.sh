@@ -6,7 +6,8 @@
 #   summary.sh BUILD     BUILD/logs/layer-*.log: lines "PASS name", "FAIL name", "SKIP name: reason"
 #                        BUILD/tests/*.trs:      the results of `make check`
 #
-# The last line is "N passed, N failed, N skipped". Exits 1 when something failed or nothing passed.
+# Counts are also given by libc, a result whose name has "musl" in it being musl's. The last line is
+# "N passed, N failed, N skipped". Exits 1 when something failed or nothing passed.
 set -u
 
 cat "$1"/logs/layer-*.log "$1"/tests/*.trs "$1"/tests/*/*.trs 2>/dev/null | awk '
@@ -28,6 +29,7 @@ function input(line, layer)
 
 sub(/^:test-result: /, "") || /^(PASS|FAIL|SKIP) / {
 	n[$1]++
+	of[$2 ~ /musl/ ? "musl" : "glibc", $1]++
 	if ($1 != "PASS")
 		list[$1] = list[$1] "  " substr($0, 6) "\n"
 	else if (/: input: / && $2 != "sanitized")
@@ -57,6 +59,11 @@ END {
 		printf "\n== skipped\n%s", list["SKIP"]
 	if (n["FAIL"])
 		printf "\n== failed\n%s", list["FAIL"]
-	printf "\n%d passed, %d failed, %d skipped\n", n["PASS"], n["FAIL"], n["SKIP"]
+	printf "\n"
+	if (of["musl", "PASS"])
+		for (i = 1; i <= split("glibc musl", libc, " "); i++)
+			printf "on %-5s %5d passed, %d failed, %d skipped\n", libc[i], of[libc[i], "PASS"],
+				of[libc[i], "FAIL"], of[libc[i], "SKIP"]
+	printf "%d passed, %d failed, %d skipped\n", n["PASS"], n["FAIL"], n["SKIP"]
 	exit n["FAIL"] || !n["PASS"]
 }'

@@ -47,8 +47,9 @@ bool twin_musl(void);
  * its caller's. */
 #define TWIN_WALKS_SEE_ALL_NAMESPACES twin_ours()
 /* RTLD_DEEPBIND leaves the process one allocator and one sanitizer: who replaces malloc's family or intercepts a function
- * does so for all; with glibc a library that binds deeply allocates from libc and frees what others allocated there. */
-#define TWIN_DEEPBIND_KEEPS_MALLOC twin_ours()
+ * does so for all; with glibc a library that binds deeply allocates from libc and frees what others allocated there. (musl
+ * does not know RTLD_DEEPBIND.) */
+#define TWIN_DEEPBIND_KEEPS_MALLOC (twin_ours() || twin_musl())
 /* CUSTOM_NOT_REGISTER (0x400) exists; glibc calls the bit an invalid mode. */
 #define TWIN_PRIVATE_COPIES twin_ours()
 /* DLRS_SNAPSHOT (0x100000) exists; glibc calls the bit an invalid mode. */

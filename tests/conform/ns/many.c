@@ -116,6 +116,7 @@ CASE(globals_stay_inside_each)
 
 		ok(!finds("late_value"));
 		ok(finds("malloc"));
+		eq(finds("dlrs_provide"), TWIN_PROVIDES);
 		if (!TWIN_NAMESPACES_GLOBAL)
 			continue;
 		late = load_in(ids[i], "./liblate.so", RTLD_NOW | (i % 2 ? RTLD_GLOBAL : RTLD_LOCAL));
