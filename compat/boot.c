@@ -51,6 +51,7 @@ static const struct {
 	WANT(pthread_atfork, "pthread_atfork"),
 	WANT(backtrace_symbols, "backtrace_symbols"),
 	WANT(backtrace_symbols_fd, "backtrace_symbols_fd"),
+	WANT(errno_location, "__errno_location"),
 #undef WANT
 	/* clang-format on */
 };

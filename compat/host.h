@@ -58,6 +58,7 @@ struct host_real {
 	int (*pthread_atfork)(void (*)(void), void (*)(void), void (*)(void));		/* musl */
 	char **(*backtrace_symbols)(void *const *, int);
 	void (*backtrace_symbols_fd)(void *const *, int, int);
+	int *(*errno_location)(void);
 	void *(*malloc)(size_t); /* the program's, whoever supplies it */
 	void (*free)(void *);
 	/* static.c: libgcc's __register_frame_info and __deregister_frame_info */
@@ -147,6 +148,7 @@ struct host_style {
 	bool modes;	      /* dlopen's mode is checked */
 	bool sonames;	      /* DT_SONAME and paths are names; else only what a search was made for */
 	bool tokens;	      /* $LIB, $PLATFORM, and $ORIGIN outside of DT_RPATH and DT_RUNPATH */
+	bool fails_with_errno; /* a failing dlopen leaves it in errno; else dlerror does when it tells */
 	bool success_forgets; /* a call that succeeds takes dlerror's text away */
 	bool sorted;	      /* constructors and destructors in glibc's order; else the leftmost dependency
 				 first, and at exit later libraries before the program */
@@ -316,5 +318,6 @@ void host_write(int fd, const char *s, size_t len);
 int host_create(const char *path); /* a new file for output, close-on-exec */
 _Noreturn void host_exit(int status);
 const char *host_errno_text(int err); /* libc's English text of the errnos a loader meets; never NULL */
+int host_errno_of(const char *text);  /* the way back; 0: no such text */
 
 #endif

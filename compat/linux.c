@@ -403,45 +403,66 @@ _Noreturn void host_exit(int status)
 		KERNEL(exit_group, status, 0, 0, 0, 0, 0);
 }
 
+static const struct host_word words[] = {
+	{EPERM, "Operation not permitted"},
+	{ENOENT, "No such file or directory"},
+	{EIO, "Input/output error"},
+	{ENXIO, "No such device or address"},
+	{EBADF, "Bad file descriptor"},
+	{EAGAIN, "Resource temporarily unavailable"},
+	{ENOMEM, "Cannot allocate memory"},
+	{EACCES, "Permission denied"},
+	{EFAULT, "Bad address"},
+	{EBUSY, "Device or resource busy"},
+	{EEXIST, "File exists"},
+	{ENODEV, "No such device"},
+	{ENOTDIR, "Not a directory"},
+	{EISDIR, "Is a directory"},
+	{EINVAL, "Invalid argument"},
+	{ENFILE, "Too many open files in system"},
+	{EMFILE, "Too many open files"},
+	{ETXTBSY, "Text file busy"},
+	{EFBIG, "File too large"},
+	{ENOSPC, "No space left on device"},
+	{EROFS, "Read-only file system"},
+	{ENAMETOOLONG, "File name too long"},
+	{ENOSYS, "Function not implemented"},
+	{ELOOP, "Too many levels of symbolic links"},
+	{ENOEXEC, "Exec format error"},
+	{EOVERFLOW, "Value too large for defined data type"},
+	{ESTALE, "Stale file handle"},
+	{ETIMEDOUT, "Connection timed out"},
+	{0, NULL},
+};
+
+static const struct host_word *by_number(const struct host_word *w, int err)
+{
+	while (w->text && w->err != err)
+		w++;
+	return w;
+}
+
+static int by_text(const struct host_word *w, const char *text)
+{
+	while (w->text && !text_eq(w->text, text))
+		w++;
+	return w->err;
+}
+
 const char *host_errno_text(int err)
 {
-	static const struct host_word all[] = {
-		{EPERM, "Operation not permitted"},
-		{ENOENT, "No such file or directory"},
-		{EIO, "Input/output error"},
-		{ENXIO, "No such device or address"},
-		{EBADF, "Bad file descriptor"},
-		{EAGAIN, "Resource temporarily unavailable"},
-		{ENOMEM, "Cannot allocate memory"},
-		{EACCES, "Permission denied"},
-		{EFAULT, "Bad address"},
-		{EBUSY, "Device or resource busy"},
-		{EEXIST, "File exists"},
-		{ENODEV, "No such device"},
-		{ENOTDIR, "Not a directory"},
-		{EISDIR, "Is a directory"},
-		{EINVAL, "Invalid argument"},
-		{ENFILE, "Too many open files in system"},
-		{EMFILE, "Too many open files"},
-		{ETXTBSY, "Text file busy"},
-		{EFBIG, "File too large"},
-		{ENOSPC, "No space left on device"},
-		{EROFS, "Read-only file system"},
-		{ENAMETOOLONG, "File name too long"},
-		{ENOSYS, "Function not implemented"},
-		{ELOOP, "Too many levels of symbolic links"},
-		{ENOEXEC, "Exec format error"},
-		{EOVERFLOW, "Value too large for defined data type"},
-		{ESTALE, "Stale file handle"},
-		{ETIMEDOUT, "Connection timed out"},
-	};
+	const struct host_word *w;
 
 	err = err < 0 ? -err : err;
-	for (const struct host_word *w = host.style->words; w->text; w++)
-		if (w->err == err)
-			return w->text;
-	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
-		if (all[i].err == err)
-			return all[i].text;
-	return err == 0 ? "Success" : "Unknown error";
+	w = by_number(host.style->words, err);
+	if (!w->text)
+		w = by_number(words, err);
+	return w->text ? w->text : err == 0 ? "Success" : "Unknown error";
+}
+
+int host_errno_of(const char *text)
+{
+	int err = by_text(host.style->words, text);
+
+	return err ? err : by_text(words, text);
 }

@@ -187,6 +187,7 @@ static const struct host_word words[] = {
 const struct host_style host_style_musl = {
 	.libc = HOST_MUSL,
 	.name = "musl",
+	.fails_with_errno = true,
 	.say = sentences,
 	.words = words,
 	.search = {HOST_STAGE_ENV, HOST_STAGE_INHERITED, HOST_STAGE_DIRS},

@@ -54,10 +54,11 @@ static bool check_mode(const char *file, int mode, struct diag *d)
 	if (mode & ~MODES)
 		return diag_set(d, DIAG_USAGE, "invalid mode parameter (bits %x are unknown)",
 				mode & ~MODES);
-	if (!(mode & BINDING))
-		return diag_set(d, DIAG_USAGE, "%s: invalid mode for dlopen(): Invalid argument",
-				file ? file : "");
-	return true;
+	if (mode & BINDING)
+		return true;
+	diag_set(d, DIAG_USAGE, "%s: invalid mode for dlopen(): Invalid argument", file ? file : "");
+	d->err = EINVAL;
+	return false;
 }
 
 /* The load may be tried again.  NEEDS_LOCK. */

@@ -80,6 +80,13 @@ struct image *door_asker(uintptr_t caller)
 	return host.style->callers || im->space != &registry.base ? im : registry.program;
 }
 
+/* libc writes its messages with %m; programs print errno beside them. */
+static void leave_errno(int err)
+{
+	if (err && host.real.errno_location)
+		*host.real.errno_location() = err;
+}
+
 void door_error(const struct diag *d)
 {
 	struct thread *t = tls_thread();
@@ -95,7 +102,10 @@ void door_error(const struct diag *d)
 	}
 	t->missing.from = NULL;
 	t->error_new = text != NULL;
+	t->error_errno = d->err;
 	door_leave();
+	if (host.style->fails_with_errno)
+		leave_errno(d->err);
 }
 
 bool door_bad_handle(const void *handle, struct diag *d)
@@ -132,6 +142,7 @@ void door_missing(const struct image *from, const char *name, const char *versio
 		return;
 	m = &t->missing;
 	t->error_new = true;
+	t->error_errno = 0;
 	m->from = from->handle;
 	if (text_copy(m->name, sizeof m->name, name) < sizeof m->name &&
 	    text_copy(m->version, sizeof m->version, version ? version : "") < sizeof m->version)
@@ -159,5 +170,7 @@ const char *door_error_text(void)
 		door_error(&d);
 	}
 	t->error_new = false;
+	if (!host.style->fails_with_errno)
+		leave_errno(t->error_errno);
 	return t->error;
 }

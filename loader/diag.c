@@ -90,6 +90,8 @@ bool diag_say(struct diag *d, enum diag_kind kind, enum host_sentence what, cons
 	d->kind = kind;
 	d->said = true;
 	d->word = what == HOST_SAY_CANNOT_OPEN ? b : NULL;
+	if (what == HOST_SAY_CANNOT_OPEN || what == HOST_SAY_CANNOT_READ)
+		d->err = host_errno_of(b);
 	fill(d, host.style->say[what], part);
 	return false;
 }
@@ -110,6 +112,7 @@ bool diag_frame(struct diag *d, const char *name)
 		return false;
 	memcpy(own, d->text, d->len + 1);
 	d->said = true;
+	d->err = host_errno_of(part[2]);
 	d->len = 0;
 	fill(d, sentence, part);
 	return false;

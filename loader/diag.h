@@ -31,6 +31,7 @@ struct diag {
 	enum diag_kind kind;
 	bool said;	  /* in libc's words already */
 	const char *word; /* of a file that did not open: the system's; else NULL */
+	int err;	  /* the errno whose word the message has; 0: none */
 	size_t len;
 	char text[2048];
 };
@@ -47,6 +48,7 @@ static inline void diag_clear(struct diag *d)
 	d->kind = DIAG_NONE;
 	d->said = false;
 	d->word = NULL;
+	d->err = 0;
 	d->len = 0;
 	d->text[0] = '\0';
 }

@@ -29,6 +29,7 @@ struct thread {
 	uint32_t waits_since; /* init.c: the event's serial then */
 	char *error;	     /* dlerror: arena text, or NULL; the record's next thread frees it */
 	bool error_new;	     /* not yet returned by dlerror */
+	int error_errno;     /* what it leaves in errno; 0: nothing */
 	struct thread_missing missing; /* what error is to be made of */
 	struct epoch_reader reader; /* what it reads without a lock just now */
 	bool closing, close_again; /* unload.c: it runs destructors; one of them called dlclose */

@@ -383,6 +383,45 @@ CASE(symbol_text)
 	error_is("./libgood.so: undefined symbol: good_value, version V7", NULL);
 }
 
+/* libc makes its text with %m, and programs print errno beside it. */
+static void print_errno(const char *path, int mode)
+{
+	errno = 0;
+	ok(!dlopen(path, mode));
+	printf("dlopen %d, ", errno);
+	errno = 0;
+	ok(dlerror());
+	printf("dlerror %d, ", errno);
+	errno = 0;
+	printf("then %d\n", dlerror() ? -1 : errno);
+}
+
+CASE(errno_of_a_failure)
+{
+	static char name[8192];
+
+	memset(name, 'n', sizeof name - 1);
+	memcpy(name, "./", 2);
+	print_errno(name, RTLD_NOW);
+	print_errno("./nosuch.so", RTLD_NOW);
+	print_errno("libnosuch.so.1", RTLD_NOW);
+	print_errno("./libroot.so", RTLD_NOW);
+	print_errno("./libgood.so/lib.so", RTLD_NOW);
+	print_errno(".", RTLD_NOW);
+	print_errno(file_with("text", 4), RTLD_NOW);
+	print_errno("./libundefined.so", RTLD_NOW);
+	errno = 0;
+	load("./libgood.so", RTLD_NOW);
+	printf("success %d\n", errno);
+	ok(!dlsym(RTLD_DEFAULT, "nosuch") && dlerror());
+	printf("no symbol %d\n", errno);
+}
+
+CASE(errno_of_a_wrong_mode)
+{
+	print_errno("./libgood.so", 0);
+}
+
 CASE(noload_of_a_missing_file)
 {
 	ok(!dlopen("./nosuch.so", RTLD_NOW | RTLD_NOLOAD));
