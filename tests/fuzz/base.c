@@ -18,7 +18,8 @@ const char *const recipe_names[RECIPE_NAMES] = {
 	"", "data", "func", "abs", "big", "ifunc", "tls", "shared", "missing", "unique", "weak", "root.so",
 	"a.so", "b.so", "c.so", "BASE_1", "BASE_2", "BASE_3", "GLIBC_2.2.5", "libc.so.6", "ld-linux.so.2",
 	"$ORIGIN", "${ORIGIN}/$LIB", "/f", "/f/a.so", "/f:$PLATFORM:", "../x", "no/such.so", ".", "strlen",
-	"$LIB.so", long_name,
+	"$LIB.so", long_name, "malloc", "_Znwm", "__interceptor_data", "___interceptor_func", "free",
+	"libstdc++.so.6", "__libc_start_main", "stdin", "libc.so", "libc.musl-x86_64.so.1", "GLIBC_ABI_DT_RELR",
 };
 
 enum { DATA = (int)ELFGEN_VA(ELFGEN_DATA), TEXT = (int)ELFGEN_VA(ELFGEN_TEXT) };

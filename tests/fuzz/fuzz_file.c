@@ -37,31 +37,51 @@ static void check(const struct file *f)
 	FUZZ_CHECK(loads);
 }
 
+static void add(const struct recipe_file *f)
+{
+	const uint64_t change = f->control[RECIPE_CHANGE];
+
+	memhost_clear();
+	memhost_add(&(struct memhost_file){.path = "/f", .bytes = f->bytes, .len = f->len,
+		.size = f->len + f->control[RECIPE_SIZE], .change = change & 15, .growth = (int32_t)(change >> 4),
+		.type = change >> 60 << 12});
+	memhost_fail(f->control[RECIPE_FAIL] & 15);
+}
+
+static void work(bool snapshot)
+{
+	struct diag d = {.kind = DIAG_NONE};
+	struct file f;
+	bool ok = file_open(&f, "/f", &d);
+
+	fuzz_check_diag(&d, ok);
+	if (!ok)
+		return;
+	ok = file_headers(&f, &d);
+	fuzz_check_diag(&d, ok);
+	if (ok && snapshot) {
+		ok = file_snapshot(&f, &d);
+		fuzz_check_diag(&d, ok);
+	}
+	if (ok) {
+		check(&f);
+		ok = file_unchanged(&f, &d);
+		fuzz_check_diag(&d, ok);
+	}
+	file_close(&f);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct recipe r;
-	struct diag d = {.kind = DIAG_NONE};
-	struct file f;
 	size_t used = arena_used();
-	bool ok;
 
 	fuzz_start();
 	recipe_make(&r, data, len);
 	if (!r.n)
 		return 0;
-	memhost_clear();
-	memhost_add(&(struct memhost_file){.path = "/f", .bytes = r.file[0].bytes, .len = r.file[0].len,
-		.size = r.file[0].len + r.file[0].control[RECIPE_SIZE]});
-	memhost_fail(r.file[0].control[RECIPE_FAIL] & 15);
-	ok = file_open(&f, "/f", &d);
-	fuzz_check_diag(&d, ok);
-	if (ok) {
-		ok = file_headers(&f, &d);
-		fuzz_check_diag(&d, ok);
-		if (ok)
-			check(&f);
-		file_close(&f);
-	}
+	add(&r.file[0]);
+	work(r.file[0].control[RECIPE_MODE] & 1);
 	FUZZ_CHECK(memhost_fds() == 0 && arena_used() == used && memhost_mapped() == 0);
 	recipe_free(&r);
 	return 0;

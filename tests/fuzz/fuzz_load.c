@@ -12,6 +12,7 @@
 
 #include "arch/arch.h"
 #include "compat/host.h"
+#include "compat/peek.h"
 #include "loader/adopt.h"
 #include "loader/arena.h"
 #include "loader/dir.h"
@@ -26,7 +27,8 @@
 #include "recipe.h"
 
 static const char *const paths[] = {"/f/root.so", "/f/a.so", "/f/b.so", "/f/c.so"};
-enum { MODES = RTLD_NOW | RTLD_GLOBAL | RTLD_DEEPBIND | RTLD_NODELETE | RTLD_NOLOAD | 0x400 };
+enum { MODES = RTLD_NOW | RTLD_GLOBAL | RTLD_DEEPBIND | RTLD_NODELETE | RTLD_NOLOAD | ELF_RTLD_PRIVATE };
+enum { SNAPSHOT = 0x800 }; /* in an input */
 
 /* Allocations fail too, when the host's calls are to fail (linked with --wrap). */
 static unsigned allocations;
@@ -73,6 +75,8 @@ static void add_files(const struct recipe *r)
 			.bytes = r->file[i].bytes,
 			.len = r->file[i].len,
 			.size = r->file[i].len + control[RECIPE_SIZE],
+			.change = control[RECIPE_CHANGE] & 15,
+			.growth = (int32_t)(control[RECIPE_CHANGE] >> 4),
 			.twist = control[RECIPE_TWIST] & 15,
 			.by = control[RECIPE_TWIST] >> 8 & 0xff,
 			.off = control[RECIPE_TWIST] >> 16 & 0xffff});
@@ -98,6 +102,7 @@ static void open_one(const char *name, unsigned mode)
 	bool ok;
 
 	ld.mode |= ld.mode & RTLD_NOW ? 0 : RTLD_LAZY;
+	ld.mode |= mode & SNAPSHOT ? ELF_RTLD_SNAPSHOT : 0;
 	lock_enter();
 	ok = load_link(&ld);
 	if (ok)
@@ -135,6 +140,8 @@ static void work(const struct recipe *r)
 	static const char *const roots[] = {"/f/root.so", "root.so", "/$PLATFORM/../f/root.so", "/f/../f/b.so"};
 	uint64_t again = control[RECIPE_AGAIN];
 
+	host.secure = control[RECIPE_HABITS] & 1;
+	host.style = control[RECIPE_HABITS] & 2 ? &host_style_musl : &host_style_glibc;
 	memhost_fail(control[RECIPE_FAIL] & 1 ? 0 : control[RECIPE_FAIL] >> 1 & 63);
 	allocations = control[RECIPE_FAIL] & 1 ? control[RECIPE_FAIL] >> 1 & 127 : 0;
 	open_one(roots[control[RECIPE_ROOT] & 3], (unsigned)control[RECIPE_MODE]);
@@ -142,6 +149,8 @@ static void work(const struct recipe *r)
 		open_one(paths[again & 3], (unsigned)(again >> 2));
 	memhost_fail(0);
 	allocations = 0;
+	host.secure = false;
+	host.style = &host_style_glibc;
 	close_all();
 }
 

@@ -2,7 +2,7 @@
 /*
  * fuzz_path: names, search paths and their tokens.
  *
- * Input: two bytes of switches, then strings, each ended by NUL: the name, the caller's path, its RPATH,
+ * Input: three bytes of switches, then strings, each ended by NUL: the name, the caller's path, its RPATH,
  * its RUNPATH, LD_LIBRARY_PATH, the program's RPATH, the current directory.  Promise: under AT_SECURE
  * nothing below the current directory is opened unless the name itself says so, and $ORIGIN leads only
  * where glibc lets it; the path that was opened is one that exists; everything ends.
@@ -13,6 +13,7 @@
 
 #include "arch/arch.h"
 #include "compat/host.h"
+#include "compat/peek.h"
 #include "loader/arena.h"
 #include "loader/dir.h"
 #include "loader/dst.h"
@@ -26,6 +27,7 @@
 enum { NAME, PATH, RPATH, RUNPATH, ENV, PROGRAM, CWD, STRINGS };
 enum { SECURE = 1, NEEDED = 2, NODEFLIB = 4, WRONG_CLASS = 8, DAMAGED = 16, FAIL = 32, NO_CACHE = 64,
        IS_PROGRAM = 128 };
+enum { MUSL = 1 }; /* in the third byte; the second says which files there are */
 
 static const char *const places[] = {
 	"/lib/x.so", "/usr/lib/x.so", "/f/x.so", "/f/glibc-hwcaps/model-v3/x.so", "/o/lib/x.so", "x.so",
@@ -146,9 +148,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	size_t cache_len;
 
 	fuzz_start();
-	if (len < 2)
+	if (len < 3)
 		return 0;
-	split(data + 2, len - 2, text);
+	split(data + 3, len - 3, text);
 	e = recipe_base(3);
 	elfgen_build(e);
 	if (data[0] & WRONG_CLASS)
@@ -157,6 +159,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		e->buf[EI_VERSION] = 9;
 	cache = fuzz_cache(&cache_len);
 	host.secure = data[0] & SECURE;
+	host.style = data[2] & MUSL ? &host_style_musl : &host_style_glibc;
 	fuzz_paths.use_cache = !(data[0] & NO_CACHE);
 	add_files(e, data[1], cache, cache_len);
 	memhost_cwd(some(text[CWD]));
@@ -164,6 +167,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		memhost_fail(1 + data[1]);
 	work(text, data[0]);
 	host.secure = false;
+	host.style = &host_style_glibc;
 	dir_forget();
 	FUZZ_CHECK(arena_used() == 0);
 	for (int i = 0; i < STRINGS; i++)

@@ -36,11 +36,12 @@ static const struct host_mem *real_mem;
 
 static struct {
 	struct memhost_file file[FILES];
-	unsigned calls[FILES];
+	unsigned calls[FILES], stats[FILES];
 	unsigned nfile;
 	const char *dir[DIRS];
 	unsigned ndir;
-	int fd[FDS]; /* a file's number + 1 */
+	int fd[FDS];	  /* a file's number + 1 */
+	bool sealed[FDS]; /* a copy: what happens to the file does not happen to it */
 	const char *cwd;
 	unsigned left;
 	bool met;
@@ -127,7 +128,7 @@ static void fill(char *at, size_t len, int fd, uint64_t off)
 		n = len;
 	if (n)
 		memcpy(at, f->bytes + off, n);
-	if (f->twist && mh.calls[i]++ >= f->twist && f->off >= off && f->off - off < n)
+	if (f->twist && !mh.sealed[fd - FIRST_FD] && mh.calls[i]++ >= f->twist && f->off >= off && f->off - off < n)
 		at[f->off - off] ^= (char)f->by;
 }
 
@@ -194,6 +195,17 @@ static bool is_dir(const char *path)
 	return false;
 }
 
+static int descriptor(int file, bool sealed)
+{
+	for (int k = 0; k < FDS; k++)
+		if (!mh.fd[k]) {
+			mh.fd[k] = file + 1;
+			mh.sealed[k] = sealed;
+			return FIRST_FD + k;
+		}
+	return -EMFILE;
+}
+
 static int fs_open(const char *path)
 {
 	int i = find(path);
@@ -202,12 +214,7 @@ static int fs_open(const char *path)
 		return -EMFILE;
 	if (i < 0)
 		return is_dir(path) ? -EISDIR : -ENOENT;
-	for (int k = 0; k < FDS; k++)
-		if (!mh.fd[k]) {
-			mh.fd[k] = i + 1;
-			return FIRST_FD + k;
-		}
-	return -EMFILE;
+	return descriptor(i, false);
 }
 
 static int fs_close(int fd)
@@ -233,8 +240,14 @@ static long fs_pread(int fd, void *buf, size_t len, uint64_t off)
 
 static void describe(int i, struct host_stat *st)
 {
-	*st = (struct host_stat){.dev = 77, .ino = (uint64_t)i + 1, .size = mh.file[i].size,
-				 .mode = S_IFREG | 0644};
+	const struct memhost_file *f = &mh.file[i];
+
+	*st = (struct host_stat){.dev = 77, .ino = (uint64_t)i + 1, .size = f->size,
+				 .mode = (f->type ? f->type : S_IFREG) | 0644};
+	if (!f->change || ++mh.stats[i] < f->change)
+		return;
+	st->size += (uint64_t)(int64_t)f->growth;
+	st->mtime = 1;
 }
 
 static int fs_stat(int fd, struct host_stat *st)
@@ -242,6 +255,10 @@ static int fs_stat(int fd, struct host_stat *st)
 	if (fails())
 		return -EIO;
 	describe(mh.fd[fd - FIRST_FD] - 1, st);
+	if (mh.sealed[fd - FIRST_FD]) {
+		st->size = mh.file[mh.fd[fd - FIRST_FD] - 1].len;
+		st->mtime = 2;
+	}
 	return 0;
 }
 
@@ -278,10 +295,12 @@ static int fs_getcwd(char *out, size_t len)
 
 static int fs_copy(int fd, const char *name, uint64_t size)
 {
-	(void)fd;
-	(void)name;
-	(void)size;
-	return -ENOSYS;
+	int i = mh.fd[fd - FIRST_FD] - 1;
+
+	FUZZ_CHECK(i >= 0 && *name);
+	if (fails() || size > mh.file[i].len)
+		return -EIO; /* no room, or the file has shrunk */
+	return descriptor(i, true);
 }
 
 static const struct host_fs fs = {
@@ -306,6 +325,7 @@ void memhost_clear(void)
 	mh.left = 0;
 	mh.met = false;
 	memset(mh.calls, 0, sizeof(mh.calls));
+	memset(mh.stats, 0, sizeof(mh.stats));
 }
 
 bool memhost_add(const struct memhost_file *f)

@@ -25,6 +25,10 @@ struct memhost_file {
 	unsigned twist;
 	uint32_t off;
 	uint8_t by;
+	/* From the nth stat on (0: never) it has so many bytes more, and another time. */
+	unsigned change;
+	int32_t growth;
+	unsigned type; /* of the file, S_IFMT's bits; 0: regular */
 };
 bool memhost_add(const struct memhost_file *f); /* false: too many */
 bool memhost_add_dir(const char *path);

@@ -82,7 +82,7 @@ static void add_symbol(struct elfgen *e, const struct recipe_op *op)
 	static const unsigned char types[] = {STT_NOTYPE, STT_OBJECT, STT_FUNC, STT_TLS, STT_GNU_IFUNC,
 					      STT_COMMON, STT_SECTION, 13};
 	static const unsigned char binds[] = {STB_GLOBAL, STB_WEAK, STB_LOCAL, STB_GNU_UNIQUE};
-	struct elfgen_sym s = {.name = name(op->idx & 31),
+	struct elfgen_sym s = {.name = name((op->idx & 31) | (op->idx >> 9 & 32)),
 			       .type = types[op->how >> 4 & 7],
 			       .bind = binds[op->idx >> 5 & 3],
 			       .other = op->idx >> 7 & 3,
@@ -152,6 +152,20 @@ static void add_phdr(struct elfgen *e, const struct recipe_op *op)
 	elfgen_phdr(e, &ph);
 }
 
+static void add_property(struct elfgen *e, const struct recipe_op *op)
+{
+	static const uint32_t types[] = {ARCH_PROPERTY_FEATURES, ARCH_PROPERTY_NEEDS, 1, 0xffffffff};
+	const uint32_t size = op->how & 15;
+	const uint32_t note[] = {4, 24, 5 /* NT_GNU_PROPERTY_TYPE_0 */, 0x554e47 /* "GNU" */, types[op->idx & 3],
+				 size ? size : 4, (uint32_t)op->val, 0, types[op->idx >> 2 & 3],
+				 (uint32_t)(op->val >> 32)};
+	struct elfgen_phdr ph = {.type = PT_GNU_PROPERTY, .flags = PF_R,
+				 .va = elfgen_put(e, ELFGEN_RODATA, note, sizeof(note)),
+				 .filesz = sizeof(note), .memsz = sizeof(note), .align = 8};
+
+	elfgen_phdr(e, &ph);
+}
+
 static void describe(struct elfgen *e, const struct recipe_op *op)
 {
 	static const int64_t tags[] = {DT_INIT, DT_FINI, DT_SYMBOLIC, DT_BIND_NOW, DT_RELACOUNT, DT_TEXTREL,
@@ -185,6 +199,12 @@ static void describe(struct elfgen *e, const struct recipe_op *op)
 		break;
 	case RECIPE_DYN:
 		elfgen_dyn(e, tags[op->idx % 12], value(e, op, 0));
+		break;
+	case RECIPE_FILTER:
+		elfgen_dyn(e, op->how & 1 ? DT_FILTER : DT_AUXILIARY, elfgen_str(e, name(op->idx)));
+		break;
+	case RECIPE_PROPERTY:
+		add_property(e, op);
 		break;
 	case RECIPE_PHDR:
 		add_phdr(e, op);

@@ -43,6 +43,8 @@ enum recipe_code {
 	RECIPE_CUT,	/* the file's length */
 	RECIPE_FILE,	/* from here on: the next file, from sample idx, with name val */
 	RECIPE_CONTROL, /* enum recipe_control */
+	RECIPE_FILTER,	/* DT_AUXILIARY or DT_FILTER of name idx; by how */
+	RECIPE_PROPERTY, /* a note in PT_GNU_PROPERTY: property idx, its size how & 15, its value val */
 	RECIPE_CODES
 };
 
@@ -67,6 +69,8 @@ enum recipe_control { /* op.idx; what the targets make of it */
 	RECIPE_SIZE,  /* what stat says of the file, less its length */
 	RECIPE_TWIST, /* somebody writes to it: low 8 bits when, next 8 by, the rest where */
 	RECIPE_ROOT,  /* 1: root by path, 2: ... with a token in it */
+	RECIPE_HABITS, /* bit 0: a privileged process; bit 1: musl's */
+	RECIPE_CHANGE, /* it grows: low 4 bits at which stat, the rest by; fuzz_file: bits 60-63 its type */
 	RECIPE_CONTROLS
 };
 
@@ -94,7 +98,7 @@ enum { RECIPE_BASES = 10 };
 struct elfgen *recipe_base(unsigned which);
 
 /* Names that the samples use, and some that are trouble. */
-enum { RECIPE_NAMES = 32 };
+enum { RECIPE_NAMES = 43 };
 extern const char *const recipe_names[RECIPE_NAMES];
 
 #endif

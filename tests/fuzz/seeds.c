@@ -69,6 +69,63 @@ static void save_recipe(const struct draft *d)
 		save(targets[i], d->bytes, d->len);
 }
 
+/* What musl's habits, a privileged process and a snapshot make of the samples; filters; property notes. */
+static void habits(unsigned base)
+{
+	for (unsigned how = 0; how < 8; how++) {
+		struct draft d = draft(base);
+
+		add(&d, RECIPE_CONTROL, 0, RECIPE_HABITS, how & 3);
+		add(&d, RECIPE_CONTROL, 0, RECIPE_MODE, how & 4 ? 0x800 | 2 : 1);
+		add(&d, RECIPE_FILTER, how & 1, 12 + how % 4, 0);
+		add(&d, RECIPE_PROPERTY, 4, how & 3 ? 1 : 0, how & 4 ? 1 : 8);
+		add(&d, RECIPE_FILE, 0, 0, 1);
+		add(&d, RECIPE_FILTER, how & 1, 13, 0);
+		add(&d, RECIPE_FILE, 0, 1, 2);
+		add(&d, RECIPE_FILE, 0, 4, 3);
+		save("load", d.bytes, d.len);
+	}
+}
+
+/* Files that change, with and without a snapshot of them; files that are none; headers far away. */
+static void files(void)
+{
+	for (unsigned nth = 0; nth < 10; nth++)
+		for (unsigned snapshot = 0; snapshot < 2; snapshot++) {
+			struct draft d = draft(3);
+
+			add(&d, RECIPE_CONTROL, 0, RECIPE_CHANGE, nth | 16);
+			add(&d, RECIPE_CONTROL, 0, RECIPE_MODE, snapshot ? 0x801 : 2);
+			save_recipe(&d);
+			d = draft(3);
+			add(&d, RECIPE_CONTROL, 0, RECIPE_FAIL, nth);
+			add(&d, RECIPE_CONTROL, 0, RECIPE_MODE, snapshot ? 0x801 : 2);
+			add(&d, ELFGEN_e_phoff, 0, 0, 4096);
+			save_recipe(&d);
+		}
+	for (uint64_t type = 1; type < 8; type++) {
+		struct draft d = draft(3);
+
+		add(&d, RECIPE_CONTROL, 0, RECIPE_CHANGE, (2 * type) << 60);
+		save("file", d.bytes, d.len);
+	}
+}
+
+/* An allocator, a sanitizer, a libc, among those that prefer their own symbols. */
+static void special_names(void)
+{
+	for (unsigned name = 0; name < 11; name++) {
+		struct draft d = draft(2);
+
+		add(&d, RECIPE_SYM, 0x20, name | 1 << 14, 0x1000000);
+		add(&d, RECIPE_CONTROL, 0, RECIPE_MODE, 2 | 8 /* RTLD_DEEPBIND */);
+		add(&d, RECIPE_FILE, 0, 1, 2);
+		add(&d, RECIPE_SYM, 0x20, name | 1 << 14, 0x1000000);
+		add(&d, RECIPE_OPTION, 0, 16, 32 + name);
+		save("load", d.bytes, d.len);
+	}
+}
+
 static void recipes(void)
 {
 	struct draft d;
@@ -76,6 +133,7 @@ static void recipes(void)
 	for (unsigned base = 0; base < RECIPE_BASES; base++) {
 		d = draft(base);
 		save_recipe(&d);
+		habits(base);
 		for (unsigned how = 0; how < 4; how++) {
 			d = draft(base);
 			add(&d, RECIPE_CONTROL, 0, RECIPE_MODE, how == 1 ? 0x102 : how == 2 ? 0x1 : 0x402);
@@ -175,12 +233,13 @@ static void search_paths(void)
 #undef ROW
 	};
 
-	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
+	for (size_t i = 0; i < 2 * (sizeof(list) / sizeof(list[0])); i++) {
 		char bytes[300];
 
-		memcpy(bytes, list[i].switches, 2);
-		memcpy(bytes + 2, list[i].text, list[i].len);
-		save("path", bytes, 2 + list[i].len);
+		memcpy(bytes, list[i / 2].switches, 2);
+		bytes[2] = i & 1; /* whose habits */
+		memcpy(bytes + 3, list[i / 2].text, list[i / 2].len);
+		save("path", bytes, 3 + list[i / 2].len);
 	}
 }
 
@@ -194,6 +253,8 @@ int main(int argc, char **argv)
 	if (mkdir(top, 0777) && errno != EEXIST)
 		perror(top), exit(1);
 	recipes();
+	files();
+	special_names();
 	relocations();
 	for (unsigned base = 0; base < 4; base++)
 		raw(base);
