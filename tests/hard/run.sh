@@ -158,10 +158,11 @@ secure()
 		compile secure-$which "$here/secure.c" -Wl,-rpath,"$tmp:\$ORIGIN/origin::/nowhere:relative:" \
 			$([ $which = ours ] && echo ./libdlrs.so.0) -ldl
 	done
-	# A library's own $ORIGIN is its business; in DT_NEEDED it is nobody's.
+	# A library's own $ORIGIN is its business in a path; in DT_NEEDED it is nobody's.
 	compile rpath/libowner.so -shared -fPIC "$here/dep.c" -Wl,--no-as-needed libdep.so -Wl,-rpath,'$ORIGIN/..'
-	cp libdep.so 'libneeds.so' && compile 'rpath/libtoken.so' -shared -fPIC "$here/dep.c" -Wl,--no-as-needed \
-		-Wl,-rpath,"$tmp" -Wl,-soname,x -xnone libdep.so
+	compile libnamed.so -shared -fPIC "$here/dep.c" -Wl,-soname,'$ORIGIN/../libdep.so'
+	compile rpath/libtoken.so -shared -fPIC "$here/dep.c" -Wl,--no-as-needed libnamed.so
+	compile plain "$here/opens.c" -ldl
 	raise secure-host secure-ours 2>/dev/null
 	if ! ./secure-ours | grep -q '^secure ours'; then
 		echo "SKIP hard/secure set-user-ID programs: no other user or group, or a file system mounted nosuid"
@@ -180,6 +181,8 @@ secure()
 	both 'the program own $ORIGIN leads nowhere' "same liborigin.so: $not" liborigin.so
 	both '$ORIGIN in a name that is opened' "same $not" '$ORIGIN/origin/liborigin.so' '${ORIGIN}/libdep.so'
 	both 'a library own $ORIGIN is expanded' 'same ^opened' "$tmp/rpath/libowner.so"
+	both '$ORIGIN in DT_NEEDED' 'same DST not allowed in SUID/SGID programs' "$tmp/rpath/libtoken.so"
+	check 'secure: which others may have' env LD_PRELOAD="$lib" ./plain "$tmp/rpath/libtoken.so"
 	both 'relative path elements are passed over' "librelative.so: $not" librelative.so
 	cp libdep.so plugins/libhere.so
 	cd plugins && ln -sf ../secure-ours ../secure-host . || exit 1
