@@ -6,7 +6,8 @@
  * load succeeds or is refused with words, and is not killed, whenever the change comes before the mapped
  * file was looked at (loader/file.h, file_unchanged); what happens to it until it is parsed is noticed too.
  * In between, and behind that, a file cut short kills its reader, here as everywhere: the bytes are gone.
- * What remains of that time is counted.
+ * What remains of that time is counted.  A snapshot (DLRS_SNAPSHOT) has no such time: it is the file as it was
+ * at some moment, or refused.
  */
 #include "opener.h"
 
@@ -25,6 +26,7 @@ static const char *const names[] = {"cut to nothing", "cut to half", "cut by a b
 static unsigned calls, change_at, nlooks, look[8]; /* the numbers of the calls of fstat */
 static enum change how;
 static size_t length;
+static int mode;
 
 /* --- the change -------------------------------------------------------------------------------------- */
 
@@ -103,6 +105,12 @@ static int tick_stat(int fd, struct host_stat *st)
 	return fs->stat(fd, st);
 }
 
+static int tick_copy(int fd, const char *name, uint64_t size)
+{
+	tick();
+	return fs->copy(fd, name, size);
+}
+
 static void watch(void)
 {
 	static struct host_mem watched_mem;
@@ -118,6 +126,7 @@ static void watch(void)
 	watched_fs.close = tick_close;
 	watched_fs.pread = tick_pread;
 	watched_fs.stat = tick_stat;
+	watched_fs.copy = tick_copy;
 	host_mem = &watched_mem;
 	host_fs = &watched_fs;
 	calls = 0;
@@ -125,7 +134,7 @@ static void watch(void)
 
 /* --- a load in a child ------------------------------------------------------------------------------- */
 
-static void make(void)
+static struct elfgen *sample(void)
 {
 	struct elfgen *e = kit_sample();
 	uint64_t text = ELFGEN_VA(ELFGEN_TEXT);
@@ -135,10 +144,31 @@ static void make(void)
 	e->relr.n = 0;
 	elfgen_rel(e, &(struct elfgen_rel){KIT_DATA + 40, kit_reloc(RELOC_RELATIVE), 0, (int64_t)text});
 	elfgen_build(e);
+	return e;
+}
+
+static void make(void)
+{
+	struct elfgen *e = sample();
+
 	length = e->len;
 	elfgen_write(e, kit_path("libchange.so"));
 	elfgen_write(e, kit_path("other.so"));
 	elfgen_free(e);
+}
+
+/* Every byte that nobody relocates is the old file's, or (somebody wrote before the copy) what they wrote. */
+static bool as_it_was(const struct image *im)
+{
+	struct elfgen *e = sample();
+	const char *was = (const char *)e->buf, *is = (const char *)im->map.start;
+	size_t n = e->load[ELFGEN_HEAD].filesz;
+	bool same;
+
+	ck_assert(!im->map.seg[0].va);
+	same = !memcmp(is, was, n);
+	elfgen_free(e);
+	return same;
 }
 
 /* 0: loaded; 1: refused; a signal's number negated. */
@@ -157,7 +187,8 @@ static int load_in_child(struct diag *d)
 		signal(SIGBUS, SIG_DFL);
 		signal(SIGSEGV, SIG_DFL);
 		watch();
-		ok = open_load(&ld, kit_path("libchange.so"), RTLD_NOW, d);
+		ok = open_load(&ld, kit_path("libchange.so"), mode, d);
+		ok = ok && (!(mode & ELF_RTLD_SNAPSHOT) || as_it_was(ld.root));
 		if (write(fds[1], d, sizeof(*d)) < 0 || write(fds[1], &calls, sizeof(calls)) < 0 ||
 		    write(fds[1], look, sizeof(look)) < 0)
 			_exit(3);
@@ -198,6 +229,7 @@ START_TEST(every_call)
 	opener_start();
 	make();
 	change_at = 0;
+	mode = RTLD_NOW;
 	ck_assert_msg(load_in_child(&d) == 0, "%s", d.text);
 	total = calls;
 	limit[0] = look[1]; /* the first is that of file_open */
@@ -216,14 +248,46 @@ START_TEST(every_call)
 			refused += result == 1;
 		}
 	ck_assert_uint_gt(refused, 2 * limit[0]);
-	kit_say("changes: of %u changes of a file at %u calls %u were refused, %u (cut short after the last "
-		"look) killed", CHANGES * total, total, refused, killed);
+	kit_say("changes of files: %u at %u calls, %u refused, %u (cut short after the last look) killed",
+		CHANGES * total, total, refused, killed);
+}
+END_TEST
+
+START_TEST(snapshots)
+{
+	struct diag d = {0};
+	unsigned total, refused = 0;
+
+	opener_start();
+	make();
+	change_at = 0;
+	mode = RTLD_NOW | ELF_RTLD_SNAPSHOT;
+	ck_assert_msg(load_in_child(&d) == 0, "%s", d.text);
+	total = calls;
+	for (how = 0; how < CHANGES; how++)
+		for (unsigned n = 1; n <= total; n++) {
+			int result;
+
+			make();
+			change_at = n;
+			result = load_in_child(&d);
+			ck_assert_msg(result >= 0, "%s before call %u of %u: signal %d", names[how], n, total,
+				      -result);
+			ck_assert_msg(result == 0 || strstr(d.text, "libchange.so: "),
+				      "%s before call %u of %u: %s", names[how], n, total,
+				      d.text[0] ? d.text : "loaded, but not as it was");
+			refused += result == 1;
+		}
+	ck_assert_uint_gt(refused, 0);
+	kit_say("changes of snapshots: %u at %u calls, %u refused, all others as the file was", CHANGES * total,
+		total, refused);
 }
 END_TEST
 
 static void add(TCase *tc)
 {
 	tcase_add_test(tc, every_call);
+	tcase_add_test(tc, snapshots);
 }
 
 KIT_MAIN("change", add)

@@ -37,8 +37,8 @@ sub(/^:test-result: /, "") || /^(PASS|FAIL|SKIP) / {
 	else if (/ fuzz: [a-z]*: [0-9]+ inputs/ && $2 != "sanitized" && match($0, /[0-9]+ inputs/)) {
 		corpus += substr($0, RSTART)
 		targets++
-	} else if (/: changes: / && $2 != "sanitized")
-		changes = substr($0, index($0, ": changes: ") + 11)
+	} else if (/: changes / && $2 != "sanitized")
+		changes = changes "  " substr($0, index($0, ": changes ") + 2) "\n"
 }
 
 END {
@@ -51,8 +51,7 @@ END {
 	}
 	if (nlayers)
 		printf "  %-36s %7d  %8d\n", "all", refused["all"], accepted["all"]
-	if (changes)
-		printf "  changed while being opened: %s\n", changes
+	printf "%s", changes
 	if (corpus)
 		printf "  fuzz corpus: %d inputs for %d targets\n", corpus, targets
 	if (n["SKIP"])
