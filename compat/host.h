@@ -244,6 +244,7 @@ struct host_paths {
 	const char *lib;	  /* $LIB */
 	const char *const *hwcaps; /* subdirectories tried first in every directory, NULL-terminated,
 				      e.g. "glibc-hwcaps/x86-64-v3", "tls/x86_64" */
+	const char *origin; /* the program's $ORIGIN; NULL: the directory of /proc/self/exe, or of its name */
 	bool use_cache;
 };
 

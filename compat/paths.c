@@ -245,6 +245,29 @@ static void find_hwcaps(void)
 	known.hwcaps[n] = NULL;
 }
 
+/* --- the program's directory ----------------------------------------------------------------------- */
+
+/*
+ * libc knows it as soon as ld.so was asked to run the program; else it may not have looked yet, and would
+ * read through a null pointer.
+ */
+static const char *find_origin(void)
+{
+	enum { ROOM = 32768 };
+	const char *origin = NULL;
+	char *dir;
+
+	if (!host_found.by_ldso || !host.real.dlinfo)
+		return NULL;
+	dir = host_mem->map(NULL, ROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (host_failed(dir))
+		return NULL;
+	if (host.real.dlinfo((void *)host.main, RTLD_DI_ORIGIN, dir) == 0)
+		origin = keep(dir, text_len(dir));
+	host_mem->unmap(dir, ROOM);
+	return origin;
+}
+
 /* --- once ------------------------------------------------------------------------------------------ */
 
 void host_find_paths(struct host_paths *p)
@@ -253,6 +276,7 @@ void host_find_paths(struct host_paths *p)
 	p->dirs = find_dirs();
 	p->lib = find_lib(p->dirs[0]);
 	find_hwcaps();
+	p->origin = find_origin();
 	p->hwcaps = known.hwcaps;
 }
 
@@ -297,7 +321,7 @@ void host_seal_paths(void)
 const struct host_paths *host_paths(void)
 {
 	static const char *const none[] = {NULL};
-	static const struct host_paths plain = {NULL, last_resort, "lib", none, true};
+	static const struct host_paths plain = {NULL, last_resort, "lib", none, NULL, true};
 	int now = __atomic_load_n(&state, __ATOMIC_ACQUIRE), me;
 
 	if (__builtin_expect(now == DONE, 1))

@@ -162,7 +162,8 @@ static void read_library_path(uintptr_t ldso_base)
 	const char *env = host_getenv("LD_LIBRARY_PATH");
 	char *copy;
 
-	if (ldso_base == 0 && !host.secure && !host.is_static)
+	host_found.by_ldso = ldso_base == 0 && !host.is_static;
+	if (host_found.by_ldso && !host.secure)
 		read_ldso_options();
 	if (host_found.library_path || !env)
 		return;

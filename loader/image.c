@@ -237,6 +237,8 @@ bool image_origin(const struct image *im, char *out, size_t len)
 
 	if (im->origin)
 		return text_copy(out, len, im->origin) < len;
+	if (im->program && host_paths()->origin)
+		return text_copy(out, len, host_paths()->origin) < len;
 	if (im->program && (!*im->path || host.exe_is_program)) {
 		if (host_fs->realpath("/proc/self/exe", out, len) <= 0)
 			return false;

@@ -4,6 +4,7 @@
  * BUILD search:
  */
 #include "twin.h"
+#include <limits.h>
 #include <link.h>
 #include <sys/stat.h>
 
@@ -114,6 +115,32 @@ CASE(origin_in_the_argument)
 	same(ASK(load("$ORIGIN/a/libwhere.so", RTLD_NOW), "where"), "a");
 	same(found("deep/libopener-deep.so", "$ORIGIN/../c/libwhere.so"), "c");
 	same(found("deep/libopener-deep.so", "${ORIGIN}/../b/libwhere.so"), "b");
+}
+
+PART(where_from_origin)
+{
+	struct link_map *map = dlopen(NULL, RTLD_NOW);
+	char dir[PATH_MAX];
+
+	eq(dlinfo(map, RTLD_DI_ORIGIN, dir), 0);
+	printf("%s, %s\n", ASK(load("$ORIGIN/a/libwhere.so", RTLD_NOW), "where"), strrchr(dir, '/'));
+}
+
+/* `ld.so program`: /proc/self/exe is ld.so, and the program's directory is its own all the same. */
+CASE(origin_of_a_program_that_ld_so_was_asked_to_run)
+{
+	char command[2 * PATH_MAX], line[128] = "";
+	struct link_map *map = dlopen(NULL, RTLD_NOW);
+	FILE *f;
+
+	while (map && !strstr(map->l_name, "/ld-"))
+		map = map->l_next;
+	ok(map);
+	snprintf(command, sizeof command, "exec %s ./search where_from_origin", map->l_name);
+	f = popen(command, "r");
+	ok(f && fgets(line, sizeof line, f));
+	eq(pclose(f), 0);
+	same(line, "a, /.\n");
 }
 
 CASE(lib_in_the_argument)
