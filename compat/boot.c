@@ -133,7 +133,7 @@ static int look_at(struct dl_phdr_info *info, size_t len, void *arg)
 		if (!host.real.free)
 			host.real.malloc = NULL;
 	}
-	if (pk.bias == host_found.ldso.bias)
+	if (!host_found.ldso_name && pk.bias == host_found.ldso.bias)
 		host_found.ldso_name = info->dlpi_name;
 	if (is_ldso(pk.soname) && host_found.ldso.end == 0)
 		host_found.ldso = pk;

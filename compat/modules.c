@@ -116,20 +116,6 @@ static int walk(struct dl_phdr_info *info, size_t len, void *arg)
 	return !w->each(&hm, w->arg);
 }
 
-/*
- * glibc before 2.34, in a program without libdl: libc's own door to it.  After the first walk, not before
- * it: a dlopen in 2.31 makes dl_iterate_phdr forget where the thread-locals of start-up modules are.
- */
-static void load_libdl(void)
-{
-	void *(*open)(const char *, int) = (void *(*)(const char *, int))host_peek_symbol(
-		&host_found.libc, "__libc_dlopen_mode");
-	const int internal = (int)0x80000000u; /* __RTLD_DLOPEN */
-
-	if (!host.real.dlopen && open && open("libdl.so.2", RTLD_NOW | internal))
-		host_find_late();
-}
-
 void host_modules(bool (*each)(const struct host_module *, void *), void *arg)
 {
 	static bool walked;
@@ -137,7 +123,6 @@ void host_modules(bool (*each)(const struct host_module *, void *), void *arg)
 
 	host_walk(walk, &w);
 	walked = true;
-	load_libdl();
 	host_find_late();
 }
 
@@ -179,6 +164,23 @@ uint64_t host_generation(void)
 
 /* --- loading through libc -------------------------------------------------------------------------- */
 
+/*
+ * glibc before 2.34, in a program without libdl: libc's own door to it.  Only when something is to be
+ * opened, not at boot: libc's constructor has not run there, and a dlopen would run it, with the arguments
+ * and the environment that libc knows by then: none.  The program would be left with that.  Nor before the
+ * first walk: a dlopen in 2.31 makes dl_iterate_phdr forget where start-up modules have thread-locals.
+ */
+static bool find_dlopen(void)
+{
+	void *(*open)(const char *, int) = (void *(*)(const char *, int))host_peek_symbol(
+		&host_found.libc, "__libc_dlopen_mode");
+	const int internal = (int)0x80000000u; /* __RTLD_DLOPEN */
+
+	if (!host.real.dlopen && open && open("libdl.so.2", RTLD_NOW | internal))
+		host_find_late();
+	return host.real.dlopen;
+}
+
 struct link_map *host_open(const char *name, char *text, size_t len)
 {
 	struct link_map *m = NULL;
@@ -186,7 +188,7 @@ struct link_map *host_open(const char *name, char *text, size_t len)
 
 	if (walk_stuck) {
 		why = "libc's loader is locked by a thread that fork did not copy";
-	} else if (host.real.dlopen) {
+	} else if (find_dlopen()) {
 		m = host.real.dlopen(name, RTLD_NOW | RTLD_LOCAL);
 		if (!m)
 			why = host.real.dlerror();
@@ -199,7 +201,7 @@ struct link_map *host_open(const char *name, char *text, size_t len)
 
 bool host_pin(const char *path)
 {
-	return path[0] && !walk_stuck && host.real.dlopen && host.real.dlopen(path, RTLD_LAZY | RTLD_NOLOAD);
+	return path[0] && !walk_stuck && find_dlopen() && host.real.dlopen(path, RTLD_LAZY | RTLD_NOLOAD);
 }
 
 /* --- fork ------------------------------------------------------------------------------------------ */

@@ -52,11 +52,14 @@ else
 fi
 
 program hello <<'END'
+#include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 int main(void)
 {
-	puts("hello");
+	puts(environ && *environ ? "hello" : "no environment");
+	puts(program_invocation_short_name);
 }
 END
 
@@ -112,7 +115,7 @@ int main(int argc, char **argv)
 }
 END
 
-same 'hello' hello "$tmp/hello"
+same 'hello' $'hello\nhello' "$tmp/hello"
 same 'ls' "$(ls /)" ls /
 same 'open a plugin' '42 plugin.so' "$tmp/opens" "$tmp/plugin.so" plugin_answer
 same 'open libm' '1.0 libm.so.6' "$tmp/opens" libm.so.6 cos

@@ -67,8 +67,9 @@ END {
 		}
 		dir = target ~ /\// ? "mkdir -p " substr(target, 1, match(target, /\/[^\/]*$/)) " && " : ""
 		printf "all: %s\n%s: %s%s\n", key, key, source_of[key], needs
-		printf "\t@mkdir -p %s && cd %s && %s%s %s -o %s %s%s %s\n", category_of[key], category_of[key], dir,
-			compiler, kind, target, source_of[key], tail, flags_of[key]
+		printf "\t@mkdir -p %s && cd %s && %s%s %s -o %s %s%s %s%s\n", category_of[key], category_of[key], dir,
+			compiler, kind, target, source_of[key], tail, flags_of[key],
+			target ~ /\.o$/ ? "" : " $(LDLIBS)"
 	}
 	printf "%s", programs > "programs.new"
 }

@@ -33,6 +33,15 @@ bool twin_ours(void)
 	return ours;
 }
 
+bool twin_glibc_before(int minor)
+{
+	char version[64] = "";
+	int is;
+
+	confstr(_CS_GNU_LIBC_VERSION, version, sizeof version);
+	return sscanf(version, "glibc 2.%d", &is) == 1 && is < minor;
+}
+
 void twin_fail(const char *file, int line, const char *fmt, ...)
 {
 	va_list ap;

@@ -28,6 +28,9 @@ bool twin_ours(void);
 /* True when libc is musl. */
 bool twin_musl(void);
 
+/* True when libc is a glibc older than 2.minor. */
+bool twin_glibc_before(int minor);
+
 /* --- wanted differences, each with its reason  --- */
 
 /* libdlrs serves initial-exec libraries from its own reserve of about 4 KB; the host's surplus is 1664 bytes. */
@@ -81,6 +84,19 @@ bool twin_musl(void);
  * of exported functions, and those behind static pointers, when it meets them, and crashes. */
 #define TWIN_IFUNC_RESOLVERS_LAST twin_ours()
 
+/* What glibc has learned meanwhile, and libdlrs does under every glibc: _dl_find_object, ... */
+#define TWIN_FINDS_OBJECTS (twin_ours() || !twin_glibc_before(35))
+/* ... RTLD_DI_PHDR, ... */
+#define TWIN_DLINFO_PHDR (twin_ours() || !twin_glibc_before(36))
+/* ... that addresses and offsets have to agree by pages only, whatever p_align says, ... */
+#define TWIN_PAGES_MATTER_NOT_ALIGNMENT (twin_ours() || !twin_glibc_before(35))
+/* ... and to unmap a file that it cannot use in the end. */
+#define TWIN_FAILURES_LEAVE_NOTHING (twin_ours() || !twin_glibc_before(36))
+/* libdlrs finalises the members of a cycle in the order of glibc since 2.35, which sorts anew. */
+#define TWIN_CYCLES_END_ALIKE !twin_glibc_before(35)
+/* Before glibc 2.34 there were a libdl and a libpthread, and libc's file was called libc-2.31.so. */
+#define TWIN_LIBC_IN_PARTS twin_glibc_before(34)
+
 /* With musl dlclose looks at the handle, and that is all; libdlrs does the same there. */
 #define TWIN_NOTHING_IS_UNLOADED twin_musl()
 
@@ -101,6 +117,17 @@ struct twin_case {
 	static const struct twin_case *const twin_at_##n                                           \
 		__attribute__((used, section("twin_cases"))) = &twin_##n;                          \
 	static void case_##n(void)
+
+#if defined __GLIBC__ && !__GLIBC_PREREQ(2, 35)
+struct dl_find_object {
+	unsigned long long dlfo_flags;
+	void *dlfo_map_start, *dlfo_map_end;
+	struct link_map *dlfo_link_map;
+	void *dlfo_eh_frame;
+	unsigned long long dlfo_reserved[7];
+};
+int _dl_find_object(void *, struct dl_find_object *) __attribute__((weak));
+#endif
 
 /* --- expectations  --- */
 

@@ -79,7 +79,8 @@ CASE(cycle_goes_when_the_last_handle_goes)
 	same(ASK(two, "ring1_here"), "ring1");
 	shut(two);
 	eq(twin_mapped("/libring"), 0);
-	puts(twin_trace);
+	if (TWIN_CYCLES_END_ALIKE)
+		puts(twin_trace);
 }
 
 CASE(library_that_needs_itself)
