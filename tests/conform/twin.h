@@ -118,7 +118,8 @@ struct twin_case {
 		__attribute__((used, section("twin_cases"))) = &twin_##n;                          \
 	static void case_##n(void)
 
-#if defined __GLIBC__ && !__GLIBC_PREREQ(2, 35)
+#ifdef __GLIBC__
+#if !__GLIBC_PREREQ(2, 35)
 struct dl_find_object {
 	unsigned long long dlfo_flags;
 	void *dlfo_map_start, *dlfo_map_end;
@@ -127,6 +128,7 @@ struct dl_find_object {
 	unsigned long long dlfo_reserved[7];
 };
 int _dl_find_object(void *, struct dl_find_object *) __attribute__((weak));
+#endif
 #endif
 
 /* --- expectations  --- */
