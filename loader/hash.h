@@ -39,6 +39,7 @@ struct symtab {
 	bool has_verdef;
 };
 
+struct index;
 struct sym_request {
 	const char *name;
 	uint32_t gnu, len;	     /* text_hash(name), text_len(name) */
@@ -47,6 +48,11 @@ struct sym_request {
 	bool plt;		     /* JUMP_SLOT: an undefined symbol with a value does not count */
 	bool newest;		     /* dlsym: the default version rather than the oldest */
 	const struct version *version; /* NULL: none asked for */
+	struct { /* what an index said already: scope_prefetch */
+		const struct index *by; /* NULL: none was asked */
+		const struct symtab *st;
+		uint32_t at, sym;
+	} hint;
 };
 
 static inline struct sym_request sym_request(const char *name)
@@ -54,6 +60,17 @@ static inline struct sym_request sym_request(const char *name)
 	struct sym_request rq = {.name = name};
 
 	rq.gnu = text_hash_len(name, &rq.len);
+	return rq;
+}
+
+/* For a symbol of a table. */
+static inline struct sym_request sym_reference(const struct symtab *st, const elf_sym *s)
+{
+	struct sym_request rq = {.name = st->str + s->st_name};
+
+	if (s->st_name >= st->str_len)
+		return sym_request("");
+	rq.gnu = text_hash_in(rq.name, st->str_len - s->st_name, &rq.len);
 	return rq;
 }
 

@@ -96,6 +96,11 @@ unsigned index_len(const struct index *x)
 	return x->n;
 }
 
+void index_prefetch(const struct index *x, uint32_t gnu)
+{
+	__builtin_prefetch(&x->at[spread(gnu | 1) & x->mask]);
+}
+
 unsigned index_first(const struct index *x, uint32_t gnu, uint32_t *sym)
 {
 	uint32_t hash = gnu | 1, i = spread(hash) & x->mask;

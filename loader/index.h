@@ -29,6 +29,9 @@ unsigned index_len(const struct index *x);
  */
 unsigned index_first(const struct index *x, uint32_t gnu, uint32_t *sym);
 
+/* The place where index_first will begin, into the cache. */
+void index_prefetch(const struct index *x, uint32_t gnu);
+
 /* How many symbols the images define, as far as their tables say without being walked: what it costs. */
 size_t index_cost(struct image *const *im, unsigned n);
 

@@ -86,6 +86,7 @@ uintptr_t lazy_bind(void *map, uintptr_t index)
 	struct diag d;
 	struct image *im = image_of(map);
 	const entry *r = (const entry *)im->dyn.plt.at + index;
+	struct resolve_ref ref = {.plt = true};
 	struct sym_found found;
 	uintptr_t *slot, target;
 	unsigned token;
@@ -96,9 +97,10 @@ uintptr_t lazy_bind(void *map, uintptr_t index)
 		diag_set(&d, DIAG_BAD_ELF, "%s: no PLT slot %lu", im->path, (unsigned long)index);
 		die(&d);
 	}
+	ref.index = ELF_R_SYM(r->r_info);
 	do {
 		token = epoch_enter(tls_reader());
-		if (!resolve_symbol(im, ELF_R_SYM(r->r_info), true, &found, &d))
+		if (!resolve_symbol(im, &ref, &found, &d))
 			die(&d);
 		ok = keep_note(im, found.im);
 		epoch_leave(tls_reader(), token);

@@ -14,6 +14,7 @@
 
 #include "../arch/arch.h"
 #include "../compat/host.h"
+#include "ahead.h"
 #include "arena.h"
 #include "text.h"
 #include "tls.h"
@@ -39,6 +40,7 @@ struct job {
 	uint32_t index;
 	bool plt;
 	struct sym_found found;
+	struct ahead ahead;
 };
 
 static uint64_t passes; /* so far, of all images.  NEEDS_LOCK */
@@ -112,12 +114,14 @@ static bool record(struct job *j)
 /* Under the loader lock: unique symbols are entered, bindings recorded. */
 static bool symbol(struct job *j, uint32_t index, bool plt)
 {
+	struct resolve_ref ref;
 	struct sym_request rq;
 
 	if (index && index == j->index && plt == j->plt)
 		return true;
 	j->index = 0;
-	if (!resolve_symbol(j->im, index, plt, &j->found, j->d))
+	ref = (struct resolve_ref){index, plt, ahead_take(&j->ahead, index)};
+	if (!resolve_symbol(j->im, &ref, &j->found, j->d))
 		return false;
 	j->index = index;
 	j->plt = plt;
@@ -414,13 +418,27 @@ static size_t relative_run(struct job *j, const struct dyn_table *t)
 	return i;
 }
 
+static void look_ahead(struct job *j, const entry *r, size_t n)
+{
+	ahead_begin(&j->ahead);
+	for (size_t i = 0; i < n; i++)
+		ahead_add(&j->ahead, j->im, ELF_R_SYM(r[i].r_info));
+	ahead_fetch(&j->ahead, j->im);
+}
+
 static bool table(struct job *j, const struct dyn_table *t)
 {
 	const entry *r = t->at;
+	bool far = scope_is_large(j->im);
 
-	for (size_t i = relative_run(j, t); i < t->n; i++)
+	for (size_t i = relative_run(j, t), left = 0; i < t->n; i++, left--) {
+		if (far && !left) {
+			left = t->n - i < AHEAD ? t->n - i : AHEAD;
+			look_ahead(j, &r[i], left);
+		}
 		if (!one(j, &r[i]))
 			return false;
+	}
 	return true;
 }
 

@@ -108,23 +108,23 @@ static bool refuse_foreign(const struct image *im, const char *name, struct diag
 	return image_explain(im, d);
 }
 
-bool resolve_symbol(struct image *im, uint32_t index, bool plt, struct sym_found *found,
+bool resolve_symbol(struct image *im, const struct resolve_ref *ref, struct sym_found *found,
 		   struct diag *d)
 {
 	const struct symtab *st = &im->st;
-	const elf_sym *s = &st->sym[index];
+	const elf_sym *s = &st->sym[ref->index];
 	struct sym_request rq;
 
-	if (index >= st->nsym)
-		return diag_set(d, DIAG_BAD_ELF, "%s: relocation names symbol %u of %u", im->path, index,
+	if (ref->index >= st->nsym)
+		return diag_set(d, DIAG_BAD_ELF, "%s: relocation names symbol %u of %u", im->path, ref->index,
 				st->nsym);
 	if (binds_itself(s)) {
 		*found = (struct sym_found){im, s};
 		return true;
 	}
-	rq = sym_request(hash_name(st, s));
-	rq.plt = plt;
-	rq.version = version_of(st, index);
+	rq = ref->ready ? *ref->ready : sym_reference(st, s);
+	rq.plt = ref->plt;
+	rq.version = version_of(st, ref->index);
 	rq.newest = im->made_for == HOST_MUSL; /* one that knows no versions knows no old ones either */
 	if (!scope_find(im, &rq, found) && !find_alias(rq.name, found))
 		return ELF_ST_BIND(s->st_info) == STB_WEAK || undefined(im, &rq, d);

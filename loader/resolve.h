@@ -11,11 +11,17 @@
 #include "image.h"
 #include "scope.h"
 
+struct resolve_ref {
+	uint32_t index;		   /* of the symbol */
+	bool plt;		   /* as in sym_request */
+	struct sym_request *ready; /* its name, hashed already; NULL: not yet */
+};
+
 /*
- * What symbol number `index` of im refers to.  found->im NULL and true: an undefined weak reference.
- * `plt` as in sym_request.  Reader (epoch) or NEEDS_LOCK.
+ * What a reference in im means.  found->im NULL and true: an undefined weak one.  Reader (epoch) or
+ * NEEDS_LOCK.
  */
-bool resolve_symbol(struct image *im, uint32_t index, bool plt, struct sym_found *found,
+bool resolve_symbol(struct image *im, const struct resolve_ref *ref, struct sym_found *found,
 		   struct diag *d);
 
 /* A missing variable that nobody has asked for yet may never be asked for: NULL, where libc sees it so. */

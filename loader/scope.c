@@ -44,7 +44,12 @@ static unsigned begin(struct scope_list *list, struct sym_request *rq, struct sy
 	out->sym = NULL;
 	if (!x)
 		return 0;
-	i = index_first(x, rq->gnu, &sym);
+	if (rq->hint.by == x) {
+		i = rq->hint.at;
+		sym = rq->hint.sym;
+	} else {
+		i = index_first(x, rq->gnu, &sym);
+	}
 	if (sym && hash_is(&list->im[i]->st, sym, rq))
 		out->sym = &list->im[i]->st.sym[sym];
 	return i;
@@ -110,6 +115,69 @@ bool scope_find(const struct image *im, struct sym_request *rq, struct sym_found
 	out->im = NULL;
 	stand_in(rq, out);
 	return out->im;
+}
+
+static const struct index *index_of(const struct scope_chain *chain, unsigned i, struct scope_list **list)
+{
+	*list = atomic_load_explicit(chain->scope[i], memory_order_acquire);
+	return *list ? atomic_load_explicit(&(*list)->index, memory_order_acquire) : NULL;
+}
+
+bool scope_is_large(const struct image *im)
+{
+	struct scope_chain *chain = atomic_load_explicit(&im->chain, memory_order_acquire);
+	struct scope_list *list;
+
+	for (unsigned i = 0; chain && i < chain->n; i++)
+		if (index_of(chain, i, &list))
+			return true;
+	return false;
+}
+
+static void fetch_symbol(struct scope_list *list, const struct index *x, struct sym_request *rq)
+{
+	uint32_t sym, at = index_first(x, rq->gnu, &sym);
+	const struct symtab *st;
+
+	if (!sym)
+		return;
+	st = &list->im[at]->st;
+	rq->hint.by = x;
+	rq->hint.st = st;
+	rq->hint.at = at;
+	rq->hint.sym = sym;
+	__builtin_prefetch(&st->sym[sym]);
+	if (st->versym)
+		__builtin_prefetch(&st->versym[sym]);
+}
+
+static void fetch_name(const struct sym_request *rq)
+{
+	const struct symtab *st = rq->hint.st;
+	const char *name;
+
+	if (!rq->hint.by)
+		return;
+	name = hash_name(st, &st->sym[rq->hint.sym]);
+	__builtin_prefetch(name);
+	__builtin_prefetch(name + 64); /* those of C++ are long */
+}
+
+void scope_prefetch(const struct image *im, struct sym_request *rq, enum scope_step step)
+{
+	struct scope_chain *chain = atomic_load_explicit(&im->chain, memory_order_acquire);
+
+	if (step == SCOPE_FETCH_NAME)
+		return fetch_name(rq);
+	for (unsigned i = 0; chain && i < chain->n; i++) {
+		struct scope_list *list;
+		const struct index *x = index_of(chain, i, &list);
+
+		if (x && step == SCOPE_FETCH_INDEX)
+			index_prefetch(x, rq->gnu);
+		else if (x && !rq->hint.by)
+			fetch_symbol(list, x, rq);
+	}
 }
 
 /* --- lists ----------------------------------------------------------------------------------------- */

@@ -56,6 +56,16 @@ bool scope_find_in(struct scope_list *list, unsigned from, struct sym_request *r
 /* Through im's own chain: what a reference in im means.  DT_SYMBOLIC is im first.  Reader. */
 bool scope_find(const struct image *im, struct sym_request *rq, struct sym_found *out);
 
+/* Is any list of im's chain long enough for an index? */
+bool scope_is_large(const struct image *im);
+
+/*
+ * What scope_find will read, step after step: each finds in the cache what the one before asked for.  The
+ * hint that it leaves in rq is good for as long as the lock is held.  NEEDS_LOCK.
+ */
+enum scope_step { SCOPE_FETCH_INDEX, SCOPE_FETCH_SYMBOL, SCOPE_FETCH_NAME };
+void scope_prefetch(const struct image *im, struct sym_request *rq, enum scope_step step);
+
 /* Writers.  NEEDS_LOCK. */
 struct scope_list *scope_list_new(unsigned cap);
 void scope_list_free(struct scope_list *list); /* one that no reader can see; NULL is fine */

@@ -178,6 +178,47 @@ uint32_t text_hash_len(const char *s, uint32_t *len)
 	return h;
 }
 
+enum { BIG_ENDIAN_CPU = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ };
+
+/* Eight bytes as h = 33 h + byte takes them in, the lowest first: as pairs, as fours, together. */
+static uint32_t fold(uint64_t x)
+{
+	const uint64_t bytes = 0x00ff00ff00ff00ff, pairs = 0x0000ffff0000ffff;
+	const uint32_t power2 = 33 * 33, power4 = power2 * power2;
+
+	x = (x & bytes) * 33 + (x >> 8 & bytes);
+	x = (x & pairs) * power2 + (x >> 16 & pairs);
+	return (uint32_t)x * power4 + (uint32_t)(x >> 32);
+}
+
+uint32_t text_hash_in(const char *s, size_t room, uint32_t *len)
+{
+	static const uint32_t power[] = {1,	  33,	    1089,	35937,	   1185921, /* of 33 */
+					 39135393, 1291467969, 3963737313, 1954312449};
+	const uint64_t ones = 0x0101010101010101, tops = 0x8080808080808080;
+	uint32_t h = 5381, more;
+	const char *p = s;
+	uint64_t x, nul;
+
+	for (; room >= sizeof x; p += sizeof x, room -= sizeof x) {
+		__builtin_memcpy(&x, p, sizeof x);
+		if (BIG_ENDIAN_CPU)
+			x = __builtin_bswap64(x);
+		nul = (x - ones) & ~x & tops; /* its lowest bit is right */
+		if (nul) {
+			more = (unsigned)__builtin_ctzll(nul) / 8;
+			*len = (uint32_t)(p - s) + more;
+			/* Zeros in front add nothing. */
+			return h * power[more] + (more ? fold(x << (64 - 8 * more)) : 0);
+		}
+		h = h * power[sizeof x] + fold(x);
+	}
+	for (; room && *p; room--)
+		h = h * 33 + (unsigned char)*p++;
+	*len = (uint32_t)(p - s);
+	return h;
+}
+
 uint32_t text_hash(const char *s)
 {
 	uint32_t len;

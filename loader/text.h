@@ -30,6 +30,9 @@ size_t text_copy(char *dst, size_t cap, const char *s); /* truncates, terminates
 uint32_t text_hash(const char *s);		      /* the GNU hash: also our registry's */
 uint32_t text_hash_len(const char *s, uint32_t *len); /* and text_len(s) in the same pass */
 
+/* The same for a string that lies in a table: `room` bytes may be read, and one of them is NUL. */
+uint32_t text_hash_in(const char *s, size_t room, uint32_t *len);
+
 /* Are a[len] and b[len] the same bytes?  Inline: names are compared by the million. */
 static inline bool text_same(const char *a, const char *b, size_t len)
 {

@@ -147,6 +147,28 @@ START_TEST(gnu_hash)
 }
 END_TEST
 
+/* Every length, every distance to the table's end, against the definition. */
+START_TEST(gnu_hash_in_table)
+{
+	for (unsigned n = 0; n < 40; n++) {
+		for (unsigned behind = 0; behind < 10; behind++) {
+			char *table = malloc(n + 1 + behind); /* a sanitizer watches its end */
+			uint32_t h = 5381, len;
+
+			for (unsigned i = 0; i < n; i++) {
+				table[i] = (char)(i * 37 % 255 + 1);
+				h = h * 33 + (unsigned char)table[i];
+			}
+			table[n] = 0;
+			memset(table + n + 1, 'x', behind);
+			ck_assert_uint_eq(text_hash_in(table, n + 1 + behind, &len), h);
+			ck_assert_uint_eq(len, n);
+			free(table);
+		}
+	}
+}
+END_TEST
+
 #define SAME(...)                                                                                  \
 	do {                                                                                       \
 		char ours_[400], libcs_[400];                                                      \
@@ -199,6 +221,7 @@ static void add(TCase *tc)
 	tcase_add_test(tc, comparing);
 	tcase_add_test(tc, strings);
 	tcase_add_test(tc, gnu_hash);
+	tcase_add_test(tc, gnu_hash_in_table);
 	tcase_add_test(tc, format_numbers);
 	tcase_add_test(tc, format_strings);
 	tcase_add_test(tc, format_is_cut);

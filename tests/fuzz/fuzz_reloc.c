@@ -74,7 +74,8 @@ static void call_all(struct image *im)
 		struct sym_found found;
 
 		if (arch_reloc_kind(ELF_R_TYPE(r[i].r_info)) == RELOC_PLT &&
-		    resolve_symbol(im, ELF_R_SYM(r[i].r_info), true, &found, &d))
+		    resolve_symbol(im, &(struct resolve_ref){ELF_R_SYM(r[i].r_info), true, NULL}, &found,
+				   &d))
 			lazy_bind(im, i);
 	}
 }

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ahead: look-ahead over relocations.
+ *
+ * A lookup in a large scope waits for memory four times, each time for an address that the time before
+ * has brought: the reference's name, the index's place, the definition, the definition's name.  For
+ * a single reference there is nothing else to do meanwhile; for two dozen together each step is begun for
+ * all before the next one needs the first.  Called by reloc.c, which then resolves them one by one as if
+ * nothing had happened: nothing here decides anything.
+ */
+#include "ahead.h"
+
+#include "scope.h"
+
+void ahead_begin(struct ahead *a)
+{
+	a->n = a->next = 0;
+}
+
+void ahead_add(struct ahead *a, const struct image *im, uint32_t index)
+{
+	const char *name;
+
+	if (!index || index >= im->st.nsym || (a->n && a->index[a->n - 1] == index))
+		return;
+	a->index[a->n++] = index;
+	name = hash_name(&im->st, &im->st.sym[index]);
+	__builtin_prefetch(name);
+	__builtin_prefetch(name + 64); /* C++ names are long */
+}
+
+void ahead_fetch(struct ahead *a, const struct image *im)
+{
+	for (unsigned i = 0; i < a->n; i++) {
+		a->rq[i] = sym_reference(&im->st, &im->st.sym[a->index[i]]);
+		scope_prefetch(im, &a->rq[i], SCOPE_FETCH_INDEX);
+	}
+	for (unsigned i = 0; i < a->n; i++)
+		scope_prefetch(im, &a->rq[i], SCOPE_FETCH_SYMBOL);
+	for (unsigned i = 0; i < a->n; i++)
+		scope_prefetch(im, &a->rq[i], SCOPE_FETCH_NAME);
+}
+
+struct sym_request *ahead_take(struct ahead *a, uint32_t index)
+{
+	while (a->next < a->n && a->index[a->next] != index)
+		a->next++;
+	return a->next < a->n ? &a->rq[a->next++] : NULL;
+}

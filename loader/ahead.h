@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ahead: what the next few references of an image will read, on its way into the cache.
+ *
+ * Between resolve and reloc.
+ */
+#ifndef LOADER_AHEAD_H
+#define LOADER_AHEAD_H
+
+#include "image.h"
+
+enum { AHEAD = 12 };
+
+/* References whose names are hashed already, in the order of their relocations. */
+struct ahead {
+	unsigned n, next;
+	uint32_t index[AHEAD];
+	struct sym_request rq[AHEAD];
+};
+
+void ahead_begin(struct ahead *a);
+
+/* One more; the same symbol twice in a row is one.  At most AHEAD after ahead_begin. */
+void ahead_add(struct ahead *a, const struct image *im, uint32_t index);
+
+/* After the last one.  Reader (epoch) or NEEDS_LOCK. */
+void ahead_fetch(struct ahead *a, const struct image *im);
+
+/* The request that was made ready for symbol `index`; NULL: none was. */
+struct sym_request *ahead_take(struct ahead *a, uint32_t index);
+
+#endif
