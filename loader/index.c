@@ -96,6 +96,13 @@ unsigned index_len(const struct index *x)
 	return x->n;
 }
 
+bool index_is_large(const struct index *x)
+{
+	enum { NEAR = 128 << 10 }; /* what a small second-level cache can spare */
+
+	return x->mask >= NEAR / sizeof x->at[0];
+}
+
 void index_prefetch(const struct index *x, uint32_t gnu)
 {
 	__builtin_prefetch(&x->at[spread(gnu | 1) & x->mask]);

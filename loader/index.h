@@ -29,6 +29,9 @@ unsigned index_len(const struct index *x);
  */
 unsigned index_first(const struct index *x, uint32_t gnu, uint32_t *sym);
 
+/* Does asking it mean waiting for memory? */
+bool index_is_large(const struct index *x);
+
 /* The place where index_first will begin, into the cache. */
 void index_prefetch(const struct index *x, uint32_t gnu);
 

@@ -16,7 +16,8 @@
  * The pattern.  Linkers lay the file out so that for all read-only segments offset and address differ by
  * the same number.  Then one read-only file mapping of the whole span already has them all in place:
  * the executable ones need an mprotect, only the writable ones a mapping of their own.  That is two
- * system calls fewer per library than a mapping for each.  perf and gdb do not mind; valgrind notices
+ * system calls fewer per library than a mapping for each.  The writable one comes first, and the read-only
+ * ones are then put below it, so that nothing is mapped over.  perf and gdb do not mind; valgrind notices
  * code only when it is mapped executable, so under valgrind every segment is mapped with its final
  * protection.
  */
@@ -27,7 +28,7 @@
 #include "text.h"
 
 enum { PROT_R = 1, PROT_W = 2, PROT_X = 4 };
-enum { MAP_PRIV = 2, MAP_FIX = 0x10, MAP_ANON = 0x20, MAP_NORES = 0x4000 };
+enum { MAP_PRIV = 2, MAP_FIX = 0x10, MAP_ANON = 0x20, MAP_NORES = 0x4000, MAP_FIX_FREE = 0x100000 };
 enum { ERROR_PERM = 1, ERROR_ACCES = 13 };
 
 static uintptr_t page_down(uintptr_t a)
@@ -115,6 +116,7 @@ struct placing {
 	const struct map *m;
 	const struct file *f;
 	const elf_phdr *first; /* the span's file mapping shows this segment's neighbourhood; NULL: none */
+	const elf_phdr *data;  /* mapped already; NULL: none */
 	bool exact;	       /* every segment by its own mapping */
 	bool checked;	       /* file_unchanged */
 };
@@ -127,7 +129,7 @@ static long place_file(const struct placing *pl, const elf_phdr *ph, int prot)
 	const elf_phdr *first = pl->first;
 	void *p;
 
-	if (ph == first)
+	if (ph == first || ph == pl->data)
 		return 0;
 	if (first && !pl->exact && !(prot & PROT_W) &&
 	    ph->p_vaddr - ph->p_offset == first->p_vaddr - first->p_offset)
@@ -173,10 +175,25 @@ static bool check_file(struct placing *pl, struct diag *d)
 	return pl->checked || (pl->checked = file_unchanged(pl->f, d));
 }
 
+/*
+ * The headers will be read anyway; the page fault brings the pages around along, and while code is in the
+ * same mapping still, code too.
+ */
+static bool touch(struct placing *pl, struct diag *d)
+{
+	if (!check_file(pl, d))
+		return false;
+	(void)*(const volatile char *)pl->m->start;
+	return true;
+}
+
 /* Puts every segment into the reserved span. */
 static bool fill(struct placing *pl, struct diag *d)
 {
 	const elf_phdr *before = NULL;
+
+	if (pl->data && !touch(pl, d))
+		return false;
 
 	for (unsigned i = 0; i < pl->f->phnum; i++) {
 		const elf_phdr *ph = &pl->f->ph[i];
@@ -197,6 +214,87 @@ static bool fill(struct placing *pl, struct diag *d)
 		before = ph;
 	}
 	return check_file(pl, d);
+}
+
+/*
+ * Where the next image is likely to fit: where one has gone, or below the last one that was mapped.  A guess,
+ * which the kernel may turn down; without one, the halves would not be likely to touch.  NEEDS_LOCK.
+ */
+static struct {
+	uintptr_t low, high; /* a hole */
+	uintptr_t below;
+} vacant;
+
+/* The end of a place for `span` bytes; 0: no idea. */
+static uintptr_t guess(uintptr_t span)
+{
+	uintptr_t end = vacant.high;
+
+	if (vacant.high - vacant.low < span)
+		return vacant.below;
+	vacant.low = vacant.high = 0;
+	return end;
+}
+
+static void vacate(uintptr_t start, uintptr_t end)
+{
+	if (start == vacant.below) {
+		vacant.below = end;
+	} else {
+		vacant.low = start;
+		vacant.high = end;
+	}
+}
+
+/* The last segment, when it is the only writable one and shares no page with others; else NULL. */
+static const elf_phdr *data_load(const struct file *f)
+{
+	const elf_phdr *last = NULL;
+	uintptr_t end = 0;
+
+	for (unsigned i = 0; i < f->phnum; i++) {
+		const elf_phdr *ph = &f->ph[i];
+
+		if (ph->p_type != PT_LOAD)
+			continue;
+		if (last && (last->p_flags & PF_W))
+			return NULL;
+		if (last)
+			end = page_up(last->p_vaddr + last->p_memsz);
+		last = ph;
+	}
+	return last && (last->p_flags & PF_W) && last->p_filesz && end && end <= page_down(last->p_vaddr) ?
+	       last : NULL;
+}
+
+/*
+ * The span in two halves that touch, data above the rest.  NULL: it is to be mapped in one piece, because the
+ * kernel found no such place, or knows no MAP_FIXED_NOREPLACE.
+ */
+static void *halves(struct placing *pl, uintptr_t span)
+{
+	const elf_phdr *data = pl->exact ? NULL : data_load(pl->f);
+	uintptr_t end = data ? guess(span) : 0, low, high;
+	char *rest, *at;
+
+	if (!end)
+		return NULL;
+	low = page_down(data->p_vaddr) - pl->m->start;
+	high = span - low;
+	at = host_mem->map((void *)(end - high), high, prot_of(data), MAP_PRIV, pl->f->fd,
+			   page_down(data->p_offset));
+	if (host_failed(at))
+		return NULL;
+	rest = host_mem->map(at - low, low, prot_of(pl->first), MAP_PRIV | MAP_FIX_FREE, pl->f->fd,
+			     page_down(pl->first->p_offset));
+	if (rest == at - low) {
+		pl->data = data;
+		return rest;
+	}
+	host_mem->unmap(at, high);
+	if (!host_failed(rest))
+		host_mem->unmap(rest, low);
+	return NULL;
 }
 
 static const elf_phdr *first_load(const struct file *f)
@@ -221,7 +319,10 @@ bool map_image(struct map *m, const struct file *f, struct diag *d)
 		p = reserve_aligned(m->start, span, align);
 	} else {
 		pl.first = first;
-		p = host_mem->map(NULL, span, prot_of(first), MAP_PRIV, f->fd, page_down(first->p_offset));
+		p = halves(&pl, span);
+		if (!p)
+			p = host_mem->map(NULL, span, prot_of(first), MAP_PRIV, f->fd,
+					  page_down(first->p_offset));
 	}
 	if (host_failed(p)) {
 		m->start = m->end = 0;
@@ -231,6 +332,8 @@ bool map_image(struct map *m, const struct file *f, struct diag *d)
 	m->bias = (uintptr_t)p - m->start;
 	m->start = (uintptr_t)p;
 	m->end = m->start + span;
+	if (!pl.data || m->start < vacant.below)
+		vacant.below = m->start;
 	if (fill(&pl, d))
 		return true;
 	map_unmap(m);
@@ -318,11 +421,23 @@ bool map_protect(struct map *m, const char *path, struct diag *d)
 	return true;
 }
 
+void map_disown(struct map *m)
+{
+	m->start = m->end = 0;
+}
+
+void map_unmap_to(struct map *m, uintptr_t end)
+{
+	if (end > m->start) {
+		host_mem->unmap((void *)m->start, end - m->start);
+		vacate(m->start, end);
+	}
+	map_disown(m);
+}
+
 void map_unmap(struct map *m)
 {
-	if (m->end > m->start)
-		host_mem->unmap((void *)m->start, m->end - m->start);
-	m->start = m->end = 0;
+	map_unmap_to(m, m->end);
 }
 
 void map_forget(struct map *m)

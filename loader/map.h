@@ -57,6 +57,10 @@ struct map_range {
 bool map_writable(const struct map *m, uintptr_t va, uintptr_t len, uintptr_t not, struct map_range *out);
 
 void map_unmap(struct map *m);	/* the memory; the description stays for late readers */
+
+/* The memory from m's start to `end`, where the last of its neighbours ends; they are disowned. */
+void map_unmap_to(struct map *m, uintptr_t end);
+void map_disown(struct map *m);
 void map_forget(struct map *m); /* the description.  NEEDS_LOCK */
 
 /*

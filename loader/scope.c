@@ -128,9 +128,12 @@ bool scope_is_large(const struct image *im)
 	struct scope_chain *chain = atomic_load_explicit(&im->chain, memory_order_acquire);
 	struct scope_list *list;
 
-	for (unsigned i = 0; chain && i < chain->n; i++)
-		if (index_of(chain, i, &list))
+	for (unsigned i = 0; chain && i < chain->n; i++) {
+		const struct index *x = index_of(chain, i, &list);
+
+		if (x && index_is_large(x))
 			return true;
+	}
 	return false;
 }
 

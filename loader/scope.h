@@ -56,7 +56,7 @@ bool scope_find_in(struct scope_list *list, unsigned from, struct sym_request *r
 /* Through im's own chain: what a reference in im means.  DT_SYMBOLIC is im first.  Reader. */
 bool scope_find(const struct image *im, struct sym_request *rq, struct sym_found *out);
 
-/* Is any list of im's chain long enough for an index? */
+/* Does im's chain have an index that is larger than the caches near the CPU? */
 bool scope_is_large(const struct image *im);
 
 /*

@@ -219,27 +219,81 @@ void unload_fini(struct unload *u)
 
 /* --- finish ---------------------------------------------------------------------------------------- */
 
-static void unmap(struct image *im)
+static void forget(struct image *im)
 {
 	diag_trace(TRACE_CLOSE, "close: unmapped %s", im->path);
 	if (im->tls.memsz)
 		tls_drop(im);
-	map_unmap(&im->map);
 	scope_list_free(atomic_exchange_explicit(&im->search, NULL, memory_order_relaxed));
 	image_free(im);
 }
 
+/* Cuts the first n off a list. */
+static struct image *cut(struct image *list, unsigned n)
+{
+	struct image *rest;
+
+	while (list && --n)
+		list = list->next;
+	if (!list)
+		return NULL;
+	rest = list->next;
+	list->next = NULL;
+	return rest;
+}
+
+/* Appends two sorted lists to *to as one; the place of the last one's next. */
+static struct image **merge(struct image **to, struct image *a, struct image *b)
+{
+	while (a || b) {
+		struct image **from = !b || (a && a->map.start < b->map.start) ? &a : &b;
+
+		*to = *from;
+		*from = (*from)->next;
+		to = &(*to)->next;
+	}
+	return to;
+}
+
+/* By address. */
+static struct image *sorted(struct image *list)
+{
+	struct image *in, *out, **end, *a, *b;
+	unsigned runs = 2;
+
+	for (unsigned len = 1; runs > 1; len *= 2, list = out) {
+		end = &out;
+		runs = 0;
+		for (in = list, out = NULL; in; runs++) {
+			a = in;
+			b = cut(a, len);
+			in = cut(b, len);
+			end = merge(end, a, b);
+		}
+	}
+	return list;
+}
+
+/* What was loaded together lies together, and one system call for all is cheaper than one each. */
 static void clear_limbo(void)
 {
 	struct image *im, *next;
+	uintptr_t end;
 
-	if (!epoch_collect())
+	if (!limbo || !epoch_collect())
 		return;
-	for (im = limbo; im; im = next) {
-		next = im->next;
-		unmap(im);
+	for (im = limbo = sorted(limbo); im; im = next) {
+		end = im->map.end;
+		for (next = im->next; next && next->map.start == end; next = next->next) {
+			end = next->map.end;
+			map_disown(&next->map);
+		}
+		map_unmap_to(&im->map, end);
 	}
-	limbo = NULL;
+	while ((im = limbo)) {
+		limbo = im->next;
+		forget(im);
+	}
 }
 
 bool unload_finish(struct unload *u)
