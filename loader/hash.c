@@ -98,8 +98,9 @@ static inline bool matches(const struct symtab *st, uint32_t i, const struct sym
 	const elf_sym *s = &st->sym[i];
 
 	return s->st_name < st->str_len && st->str_len - s->st_name > rq->len &&
-	       text_same(st->str + s->st_name, rq->name, rq->len + 1) && defines(s, rq) &&
-	       version_fits(st, i, rq, c);
+	       (st->str + s->st_name == rq->name ||
+		text_same(st->str + s->st_name, rq->name, rq->len + 1)) &&
+	       defines(s, rq) && version_fits(st, i, rq, c);
 }
 
 static const elf_sym *leftover(const struct candidate *c)

@@ -48,6 +48,8 @@ struct sym_request {
 	bool plt;		     /* JUMP_SLOT: an undefined symbol with a value does not count */
 	bool newest;		     /* dlsym: the default version rather than the oldest */
 	const struct version *version; /* NULL: none asked for */
+	const struct symtab *own;      /* of the reference, when it is a definition itself; NULL */
+	uint32_t own_sym;	       /* its index there */
 	struct { /* what an index said already: scope_prefetch */
 		const struct index *by; /* NULL: none was asked */
 		const struct symtab *st;

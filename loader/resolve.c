@@ -126,6 +126,10 @@ bool resolve_symbol(struct image *im, const struct resolve_ref *ref, struct sym_
 	rq.plt = ref->plt;
 	rq.version = version_of(st, ref->index);
 	rq.newest = im->made_for == HOST_MUSL; /* one that knows no versions knows no old ones either */
+	if (s->st_shndx != SHN_UNDEF && ref->index >= st->symoffset) { /* it is in the hash table */
+		rq.own = st;
+		rq.own_sym = ref->index;
+	}
 	if (!scope_find(im, &rq, found) && !find_alias(rq.name, found))
 		return ELF_ST_BIND(s->st_info) == STB_WEAK || undefined(im, &rq, d);
 	if (is_foreign(im, rq.name, found)) {

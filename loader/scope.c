@@ -33,6 +33,12 @@ static void stand_in(struct sym_request *rq, struct sym_found *out)
 		*out = (struct sym_found){scope_self, ours};
 }
 
+/* A reference to a symbol that its own image defines, when that image's turn has come: no search there. */
+static const elf_sym *own(const struct symtab *st, struct sym_request *rq)
+{
+	return rq->own == st && hash_is(st, rq->own_sym, rq) ? &st->sym[rq->own_sym] : NULL;
+}
+
 /* Where to begin: what the index excludes need not be asked. */
 static unsigned begin(struct scope_list *list, struct sym_request *rq, struct sym_found *out)
 {
@@ -41,8 +47,8 @@ static unsigned begin(struct scope_list *list, struct sym_request *rq, struct sy
 	uint32_t sym;
 	unsigned i;
 
-	out->sym = NULL;
-	if (!x)
+	out->sym = own(&list->im[0]->st, rq);
+	if (!x || out->sym)
 		return 0;
 	if (rq->hint.by == x) {
 		i = rq->hint.at;
@@ -65,6 +71,8 @@ bool scope_find_in(struct scope_list *list, unsigned from, struct sym_request *r
 	for (unsigned i = from ? from : n ? begin(list, rq, out) : 0; i < n; i++) {
 		struct image *im = list->im[i];
 
+		if (!out->sym)
+			out->sym = own(&im->st, rq);
 		if (!out->sym && hash_may(&im->st, rq))
 			out->sym = hash_lookup(&im->st, rq);
 		if (!out->sym)
