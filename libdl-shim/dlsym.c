@@ -25,6 +25,7 @@
 struct question {
 	void *handle;
 	const char *name, *version;
+	size_t len; /* of the name */
 	uintptr_t caller;
 	struct image *from; /* whose name goes into the message */
 	struct sym_found found;
@@ -97,6 +98,7 @@ static bool find(struct question *q)
 	struct sym_request rq = sym_request(q->name);
 	bool ok;
 
+	q->len = rq.len;
 	rq.newest = true;
 	if (q->version) {
 		v.hash = hash_sysv(q->version);
@@ -127,7 +129,7 @@ static void refuse(const struct question *q)
 
 	diag_clear(&d);
 	if (!q->bad_handle) {
-		door_missing(q->from, q->name, q->version);
+		door_missing(q->from, q->name, q->len, q->version);
 		return;
 	}
 	door_bad_handle(q->handle, &d);
@@ -136,20 +138,22 @@ static void refuse(const struct question *q)
 
 static void *ask(struct question *q)
 {
-	unsigned token = epoch_enter(tls_reader());
+	bool synced = false, ok;
 	void *p = NULL;
-	bool ok = find(q);
+	unsigned token;
 
-	if (!ok && q->bad_handle) {
-		epoch_leave(tls_reader(), token);
-		door_sync();
+	for (;; synced = true) {
 		token = epoch_enter(tls_reader());
 		ok = find(q);
-	}
-	/* What RTLD_DEFAULT found for a library of ours must stay as long as that library. */
-	while (ok && q->handle == RTLD_DEFAULT && !keep_note(q->from, q->found.im)) {
-		host_yield(); /* it will soon be out of the scope */
-		ok = find(q);
+		/* What RTLD_DEFAULT found for a library of ours must stay as long as that library. */
+		while (ok && q->handle == RTLD_DEFAULT && !keep_note(q->from, q->found.im)) {
+			host_yield(); /* it will soon be out of the scope */
+			ok = find(q);
+		}
+		if (ok || !q->bad_handle || synced)
+			break;
+		epoch_leave(tls_reader(), token);
+		door_sync();
 	}
 	if (ok)
 		p = value(&q->found);

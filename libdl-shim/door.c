@@ -131,7 +131,7 @@ static void say_missing(struct diag *d, const char *label, const char *name, con
 		diag_add(d, ", version %s", version);
 }
 
-void door_missing(const struct image *from, const char *name, const char *version)
+void door_missing(const struct image *from, const char *name, size_t len, const char *version)
 {
 	struct thread *t = tls_thread();
 	struct diag d;
@@ -144,9 +144,12 @@ void door_missing(const struct image *from, const char *name, const char *versio
 	t->error_new = true;
 	t->error_errno = 0;
 	m->from = from->handle;
-	if (text_copy(m->name, sizeof m->name, name) < sizeof m->name &&
-	    text_copy(m->version, sizeof m->version, version ? version : "") < sizeof m->version)
+	m->version[0] = 0;
+	if (len < sizeof m->name &&
+	    (!version || text_copy(m->version, sizeof m->version, version) < sizeof m->version)) {
+		memcpy(m->name, name, len + 1);
 		return;
+	}
 	say_missing(&d, image_label(from), name, version);
 	door_error(&d);
 }

@@ -40,9 +40,9 @@ void door_no_error(void);
 
 /*
  * "undefined symbol", as dlsym's most frequent answer: the words are made when dlerror asks for them, if it
- * ever does.  version: NULL when none was asked for.
+ * ever does.  len: of the name; version: NULL when none was asked for.
  */
-void door_missing(const struct image *from, const char *name, const char *version);
+void door_missing(const struct image *from, const char *name, size_t len, const char *version);
 const char *door_error_text(void); /* of this thread's last failure, once; NULL */
 /* The diag says so; returns false. */
 bool door_bad_handle(const void *handle, struct diag *d);

@@ -12,12 +12,7 @@
 
 #include "scope.h"
 
-void ahead_begin(struct ahead *a)
-{
-	a->n = a->next = 0;
-}
-
-void ahead_add(struct ahead *a, const struct image *im, uint32_t index)
+static void add(struct ahead *a, const struct image *im, uint32_t index)
 {
 	const char *name;
 
@@ -26,11 +21,14 @@ void ahead_add(struct ahead *a, const struct image *im, uint32_t index)
 	a->index[a->n++] = index;
 	name = hash_name(&im->st, &im->st.sym[index]);
 	__builtin_prefetch(name);
-	__builtin_prefetch(name + 64); /* C++ names are long */
+	__builtin_prefetch(name + 64); /* those of C++ are long */
 }
 
-void ahead_fetch(struct ahead *a, const struct image *im)
+void ahead_look(struct ahead *a, const struct image *im, const elf_reloc *r, size_t n)
 {
+	a->n = a->next = 0;
+	for (size_t i = 0; i < n; i++)
+		add(a, im, ELF_R_SYM(r[i].r_info));
 	for (unsigned i = 0; i < a->n; i++) {
 		a->rq[i] = sym_reference(&im->st, &im->st.sym[a->index[i]]);
 		scope_prefetch(im, &a->rq[i], SCOPE_FETCH_INDEX);

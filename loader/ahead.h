@@ -18,13 +18,8 @@ struct ahead {
 	struct sym_request rq[AHEAD];
 };
 
-void ahead_begin(struct ahead *a);
-
-/* One more; the same symbol twice in a row is one.  At most AHEAD after ahead_begin. */
-void ahead_add(struct ahead *a, const struct image *im, uint32_t index);
-
-/* After the last one.  Reader (epoch) or NEEDS_LOCK. */
-void ahead_fetch(struct ahead *a, const struct image *im);
+/* Relocations r[0..n), at most AHEAD; the same symbol twice in a row is one.  NEEDS_LOCK. */
+void ahead_look(struct ahead *a, const struct image *im, const elf_reloc *r, size_t n);
 
 /* The request that was made ready for symbol `index`; NULL: none was. */
 struct sym_request *ahead_take(struct ahead *a, uint32_t index);

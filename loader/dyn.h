@@ -10,12 +10,21 @@
 #define LOADER_DYN_H
 
 #include "diag.h"
+#include "../arch/arch.h"
 #include "elf.h"
 #include "hash.h"
 #include "map.h"
 
-struct dyn_table { /* relocations: n entries of the machine's own kind (elf_rela or elf_rel) */
-	const void *at;
+#if ARCH_RELA
+typedef elf_rela elf_reloc;
+#define ELF_ADDEND(r, place) ((uintptr_t)(r)->r_addend)
+#else
+typedef elf_rel elf_reloc;
+#define ELF_ADDEND(r, place) (*(const uintptr_t *)(place))
+#endif
+
+struct dyn_table { /* relocations: n entries of the machine's own kind */
+	const elf_reloc *at;
 	size_t n;
 };
 

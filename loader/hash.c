@@ -47,7 +47,7 @@ const char *hash_name(const struct symtab *st, const elf_sym *s)
 }
 
 /* Is it a definition that others may bind to? */
-static bool defines(const elf_sym *s, const struct sym_request *rq)
+static inline bool defines(const elf_sym *s, const struct sym_request *rq)
 {
 	unsigned type = ELF_ST_TYPE(s->st_info);
 
@@ -70,11 +70,8 @@ static bool version_is(const struct symtab *st, unsigned index, const struct ver
 static bool version_fits(const struct symtab *st, uint32_t i, const struct sym_request *rq,
 			 struct candidate *c)
 {
-	unsigned raw, index;
+	unsigned raw = st->versym[i], index;
 
-	if (!st->versym)
-		return true;
-	raw = st->versym[i];
 	if (!host.style->versions && !rq->version)
 		return !(raw & ELF_VERSYM_HIDDEN);
 	index = raw & ~ELF_VERSYM_HIDDEN;
@@ -92,6 +89,12 @@ static bool version_fits(const struct symtab *st, uint32_t i, const struct sym_r
 	return false;
 }
 
+/* Most symbols have no version: 0 (local) and 1 (global). */
+static inline bool version_plain(const struct symtab *st, uint32_t i, const struct sym_request *rq)
+{
+	return !st->versym || (!rq->version && st->versym[i] <= 1);
+}
+
 static inline bool matches(const struct symtab *st, uint32_t i, const struct sym_request *rq,
 		    struct candidate *c)
 {
@@ -100,7 +103,7 @@ static inline bool matches(const struct symtab *st, uint32_t i, const struct sym
 	return s->st_name < st->str_len && st->str_len - s->st_name > rq->len &&
 	       (st->str + s->st_name == rq->name ||
 		text_same(st->str + s->st_name, rq->name, rq->len + 1)) &&
-	       defines(s, rq) && version_fits(st, i, rq, c);
+	       defines(s, rq) && (version_plain(st, i, rq) || version_fits(st, i, rq, c));
 }
 
 static const elf_sym *leftover(const struct candidate *c)
@@ -113,8 +116,6 @@ static const elf_sym *lookup_gnu(const struct symtab *st, const struct sym_reque
 	struct candidate c = {0};
 	uint32_t i, k;
 
-	if (!hash_may(st, rq))
-		return NULL;
 	i = st->bucket[rq->gnu % st->nbucket];
 	if (i < st->symoffset || i == 0)
 		return NULL;
@@ -149,7 +150,9 @@ const elf_sym *hash_lookup(const struct symtab *st, struct sym_request *rq)
 {
 	if (!st->nbucket)
 		return NULL;
-	return st->gnu ? lookup_gnu(st, rq) : lookup_sysv(st, rq);
+	if (!st->gnu)
+		return lookup_sysv(st, rq);
+	return hash_may(st, rq) ? lookup_gnu(st, rq) : NULL;
 }
 
 bool hash_is(const struct symtab *st, uint32_t i, struct sym_request *rq)

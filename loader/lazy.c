@@ -17,12 +17,6 @@
 #include "text.h"
 #include "tls.h"
 
-#if ARCH_RELA
-typedef elf_rela entry;
-#else
-typedef elf_rel entry;
-#endif
-
 enum { EXIT_SYMBOL_LOOKUP = 127 };
 
 bool lazy_prepare(struct image *im)
@@ -85,7 +79,7 @@ uintptr_t lazy_bind(void *map, uintptr_t index)
 {
 	struct diag d;
 	struct image *im = image_of(map);
-	const entry *r = (const entry *)im->dyn.plt.at + index;
+	const elf_reloc *r = im->dyn.plt.at + index;
 	struct resolve_ref ref = {.plt = true};
 	struct sym_found found;
 	uintptr_t *slot, target;

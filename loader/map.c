@@ -183,7 +183,8 @@ static bool touch(struct placing *pl, struct diag *d)
 {
 	if (!check_file(pl, d))
 		return false;
-	(void)*(const volatile char *)pl->m->start;
+	if (pl->first->p_flags & PF_R)
+		(void)*(const volatile char *)pl->m->start;
 	return true;
 }
 

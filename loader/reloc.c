@@ -20,14 +20,6 @@
 #include "tls.h"
 #include "unique.h"
 
-#if ARCH_RELA
-typedef elf_rela entry;
-#define ADDEND(r, place) ((uintptr_t)(r)->r_addend)
-#else
-typedef elf_rel entry;
-#define ADDEND(r, place) (*(const uintptr_t *)(place))
-#endif
-
 enum { PROT_W = 2 };
 
 struct job {
@@ -178,7 +170,7 @@ static bool tpoff(struct job *j, uint32_t index, intptr_t *out)
 	return true;
 }
 
-static bool thread_local_word(struct job *j, const entry *r, void *at, enum reloc_kind kind)
+static bool thread_local_word(struct job *j, const elf_reloc *r, void *at, enum reloc_kind kind)
 {
 	uint32_t index = ELF_R_SYM(r->r_info);
 	uintptr_t value, word[2];
@@ -188,7 +180,7 @@ static bool thread_local_word(struct job *j, const entry *r, void *at, enum relo
 	if (kind == RELOC_TPOFF) {
 		if (!tpoff(j, index, &off))
 			return false;
-		store(at, (uintptr_t)off + ADDEND(r, at));
+		store(at, (uintptr_t)off + ELF_ADDEND(r, at));
 		return true;
 	}
 	if (!tls_target(j, index, &im, &value))
@@ -196,11 +188,11 @@ static bool thread_local_word(struct job *j, const entry *r, void *at, enum relo
 	if (kind == RELOC_DTPMOD) {
 		store(at, im ? im->tls.id : 0);
 	} else if (kind == RELOC_DTPOFF) {
-		store(at, value + ADDEND(r, at) - ARCH_DTV_BIAS);
+		store(at, value + ELF_ADDEND(r, at) - ARCH_DTV_BIAS);
 	} else {
 		if (!im)
-			tls_desc_undef(ADDEND(r, at), word);
-		else if (!tls_desc(im, value + ADDEND(r, at), word))
+			tls_desc_undef(ELF_ADDEND(r, at), word);
+		else if (!tls_desc(im, value + ELF_ADDEND(r, at), word))
 			return diag_no_memory(j->d, j->im->path);
 		store(at, word[0]);
 		store((char *)at + sizeof word[0], word[1]);
@@ -219,7 +211,7 @@ static bool must_wait(struct job *j)
 }
 
 /* To be done by reloc_ifunc. */
-static bool postpone(struct job *j, const entry *r)
+static bool postpone(struct job *j, const elf_reloc *r)
 {
 	struct image *im = j->im;
 
@@ -236,9 +228,9 @@ static bool postpone(struct job *j, const entry *r)
 	return true;
 }
 
-static bool symbolic(struct job *j, const entry *r, void *at, enum reloc_kind kind)
+static bool symbolic(struct job *j, const elf_reloc *r, void *at, enum reloc_kind kind)
 {
-	uintptr_t s, a = ADDEND(r, at);
+	uintptr_t s, a = ELF_ADDEND(r, at);
 
 	if (!symbol(j, ELF_R_SYM(r->r_info), kind == RELOC_PLT) &&
 	    (kind != RELOC_GOT || !resolve_forgive(j->im, &j->found, j->d)))
@@ -272,9 +264,9 @@ static bool symbolic(struct job *j, const entry *r, void *at, enum reloc_kind ki
 	}
 }
 
-static bool irelative(struct job *j, const entry *r, void *at)
+static bool irelative(struct job *j, const elf_reloc *r, void *at)
 {
-	uintptr_t resolver = j->im->map.bias + ADDEND(r, at);
+	uintptr_t resolver = j->im->map.bias + ELF_ADDEND(r, at);
 
 	if (!j->ifuncs)
 		return postpone(j, r);
@@ -285,7 +277,7 @@ static bool irelative(struct job *j, const entry *r, void *at)
 	return true;
 }
 
-static bool refuse(struct job *j, const entry *r, enum reloc_kind kind)
+static bool refuse(struct job *j, const elf_reloc *r, enum reloc_kind kind)
 {
 	return diag_set(j->d, DIAG_BAD_ELF, "%s: unexpected reloc type 0x%02x%s", j->im->path,
 			ELF_R_TYPE(r->r_info),
@@ -308,7 +300,7 @@ static unsigned width(enum reloc_kind kind)
 	}
 }
 
-static bool one(struct job *j, const entry *r)
+static bool one(struct job *j, const elf_reloc *r)
 {
 	enum reloc_kind kind = arch_reloc_kind(ELF_R_TYPE(r->r_info));
 	void *at;
@@ -322,7 +314,7 @@ static bool one(struct job *j, const entry *r)
 		return false;
 	switch (kind) {
 	case RELOC_RELATIVE:
-		store(at, j->im->map.bias + ADDEND(r, at));
+		store(at, j->im->map.bias + ELF_ADDEND(r, at));
 		return true;
 	case RELOC_IRELATIVE:
 		return irelative(j, r, at);
@@ -376,11 +368,10 @@ static bool relr(struct job *j)
  * A long run fills page after page: the kernel makes them all at once.  Linkers sort the run, so its ends
  * are the range; a thin one, or one in several segments, is left to page faults.
  */
-static void prepare(struct job *j, const entry *first, const entry *last)
+static void prepare(struct job *j, const elf_reloc *first, const elf_reloc *last)
 {
 	enum { WORTH = 64 * 512, THIN = 8 };
-	uintptr_t va = first->r_offset, len = last->r_offset - va;
-	uintptr_t page = host.page;
+	uintptr_t va = first->r_offset, len = last->r_offset - va, page = host.page;
 
 	if (last - first < WORTH / THIN || last->r_offset < va ||
 	    len > (uintptr_t)(last - first) * THIN * sizeof(uintptr_t) ||
@@ -397,13 +388,12 @@ static void prepare(struct job *j, const entry *first, const entry *last)
 static size_t relative_run(struct job *j, const struct dyn_table *t)
 {
 	const uintptr_t bias = j->im->map.bias;
-	const entry *r = t->at;
+	const elf_reloc *r = t->at;
 	uintptr_t from = 1, last = 0; /* of the segment; last: where a word may still begin */
 	size_t i, n = t == &j->im->dyn.rel ? j->im->dyn.relative_count : 0;
 
 	if (n)
 		prepare(j, &r[0], &r[n - 1]);
-
 	for (i = 0; i < t->n && arch_reloc_kind(ELF_R_TYPE(r[i].r_info)) == RELOC_RELATIVE; i++) {
 		uintptr_t va = r[i].r_offset;
 
@@ -413,28 +403,20 @@ static size_t relative_run(struct job *j, const struct dyn_table *t)
 			from = j->room.va;
 			last = from + j->room.len - sizeof(uintptr_t);
 		}
-		store((void *)(bias + va), bias + ADDEND(&r[i], bias + va));
+		store((void *)(bias + va), bias + ELF_ADDEND(&r[i], bias + va));
 	}
 	return i;
 }
 
-static void look_ahead(struct job *j, const entry *r, size_t n)
-{
-	ahead_begin(&j->ahead);
-	for (size_t i = 0; i < n; i++)
-		ahead_add(&j->ahead, j->im, ELF_R_SYM(r[i].r_info));
-	ahead_fetch(&j->ahead, j->im);
-}
-
 static bool table(struct job *j, const struct dyn_table *t)
 {
-	const entry *r = t->at;
+	const elf_reloc *r = t->at;
 	bool far = scope_is_large(j->im);
 
 	for (size_t i = relative_run(j, t), left = 0; i < t->n; i++, left--) {
 		if (far && !left) {
 			left = t->n - i < AHEAD ? t->n - i : AHEAD;
-			look_ahead(j, &r[i], left);
+			ahead_look(&j->ahead, j->im, &r[i], left);
 		}
 		if (!one(j, &r[i]))
 			return false;
@@ -448,7 +430,7 @@ static bool table(struct job *j, const struct dyn_table *t)
  */
 static bool lazy_slots(struct job *j)
 {
-	const entry *r = j->im->dyn.plt.at;
+	const elf_reloc *r = j->im->dyn.plt.at;
 
 	for (size_t i = 0; i < j->im->dyn.plt.n; i++) {
 		if (arch_reloc_kind(ELF_R_TYPE(r[i].r_info)) != RELOC_PLT) {
@@ -466,7 +448,7 @@ static bool lazy_slots(struct job *j)
 
 /* --- the passes ------------------------------------------------------------------------------------ */
 
-static bool need_static(struct job *j, const entry *r)
+static bool need_static(struct job *j, const elf_reloc *r)
 {
 	struct image *im;
 	uintptr_t value;
@@ -485,7 +467,7 @@ static bool need_static(struct job *j, const entry *r)
 bool reloc_tls(struct image *im, struct diag *d)
 {
 	struct job j = {.im = im, .d = d, .serial = ++passes};
-	const entry *r = im->dyn.rel.at;
+	const elf_reloc *r = im->dyn.rel.at;
 
 	for (size_t i = im->dyn.relative_count; i < im->dyn.rel.n; i++)
 		if (!need_static(&j, &r[i]))

@@ -126,7 +126,7 @@ bool resolve_symbol(struct image *im, const struct resolve_ref *ref, struct sym_
 	rq.plt = ref->plt;
 	rq.version = version_of(st, ref->index);
 	rq.newest = im->made_for == HOST_MUSL; /* one that knows no versions knows no old ones either */
-	if (s->st_shndx != SHN_UNDEF && ref->index >= st->symoffset) { /* it is in the hash table */
+	if (st->gnu && ref->index >= st->symoffset) { /* it is in the hash table, a definition */
 		rq.own = st;
 		rq.own_sym = ref->index;
 	}

@@ -39,16 +39,16 @@ static const elf_sym *own(const struct symtab *st, struct sym_request *rq)
 	return rq->own == st && hash_is(st, rq->own_sym, rq) ? &st->sym[rq->own_sym] : NULL;
 }
 
-/* Where to begin: what the index excludes need not be asked. */
-static unsigned begin(struct scope_list *list, struct sym_request *rq, struct sym_found *out)
+/* Where to begin: what the index excludes need not be asked.  *found: the answer there, if it is known. */
+static inline unsigned begin(struct scope_list *list, struct sym_request *rq, const elf_sym **found)
 {
 	/* Acquire: partner is the release in scope_expect. */
 	const struct index *x = atomic_load_explicit(&list->index, memory_order_acquire);
 	uint32_t sym;
 	unsigned i;
 
-	out->sym = own(&list->im[0]->st, rq);
-	if (!x || out->sym)
+	*found = own(&list->im[0]->st, rq);
+	if (!x || *found)
 		return 0;
 	if (rq->hint.by == x) {
 		i = rq->hint.at;
@@ -57,7 +57,7 @@ static unsigned begin(struct scope_list *list, struct sym_request *rq, struct sy
 		i = index_first(x, rq->gnu, &sym);
 	}
 	if (sym && hash_is(&list->im[i]->st, sym, rq))
-		out->sym = &list->im[i]->st.sym[sym];
+		*found = &list->im[i]->st.sym[sym];
 	return i;
 }
 
@@ -65,24 +65,24 @@ bool scope_find_in(struct scope_list *list, unsigned from, struct sym_request *r
 		   struct sym_found *out)
 {
 	/* Acquire: partner is the release in scope_append. */
-	unsigned n = list ? atomic_load_explicit(&list->n, memory_order_acquire) : 0;
+	unsigned n = list ? atomic_load_explicit(&list->n, memory_order_acquire) : 0, i = from;
+	const elf_sym *sym = NULL;
 
-	out->sym = NULL;
-	for (unsigned i = from ? from : n ? begin(list, rq, out) : 0; i < n; i++) {
-		struct image *im = list->im[i];
+	if (!from && n)
+		i = begin(list, rq, &sym);
+	for (; !sym && i < n; i++) {
+		const struct symtab *st = &list->im[i]->st;
 
-		if (!out->sym)
-			out->sym = own(&im->st, rq);
-		if (!out->sym && hash_may(&im->st, rq))
-			out->sym = hash_lookup(&im->st, rq);
-		if (!out->sym)
-			continue;
-		out->im = im;
-		if (im->libc_family && from == 0)
-			stand_in(rq, out);
-		return true;
+		sym = own(st, rq);
+		if (!sym && hash_may(st, rq))
+			sym = hash_lookup(st, rq);
+		if (sym)
+			break;
 	}
-	return out->im = NULL, false;
+	*out = (struct sym_found){sym ? list->im[i] : NULL, sym};
+	if (sym && from == 0 && out->im->libc_family)
+		stand_in(rq, out);
+	return sym;
 }
 
 /* libc's images: the program's global scope, in which ours may be; then what came along with a late one. */

@@ -33,19 +33,27 @@ uint32_t text_hash_len(const char *s, uint32_t *len); /* and text_len(s) in the 
 /* The same for a string that lies in a table: `room` bytes may be read, and one of them is NUL. */
 uint32_t text_hash_in(const char *s, size_t room, uint32_t *len);
 
+static inline uint64_t text_word(const char *at)
+{
+	uint64_t x;
+
+	__builtin_memcpy(&x, at, sizeof x);
+	return x;
+}
+
 /* Are a[len] and b[len] the same bytes?  Inline: names are compared by the million. */
 static inline bool text_same(const char *a, const char *b, size_t len)
 {
-	uint64_t x, y;
+	enum { WIDE = sizeof(uint64_t) };
+	size_t i = 0;
 
-	for (; len >= sizeof x; len -= sizeof x, a += sizeof x, b += sizeof x) {
-		__builtin_memcpy(&x, a, sizeof x);
-		__builtin_memcpy(&y, b, sizeof y);
-		if (x != y)
+	for (; i + WIDE <= len; i += WIDE)
+		if (text_word(a + i) != text_word(b + i))
 			return false;
-	}
-	for (; len; len--)
-		if (*a++ != *b++)
+	if (len >= WIDE) /* the rest, with some of what was compared */
+		return text_word(a + len - WIDE) == text_word(b + len - WIDE);
+	for (; i < len; i++)
+		if (a[i] != b[i])
 			return false;
 	return true;
 }

@@ -222,8 +222,6 @@ void unload_fini(struct unload *u)
 static void forget(struct image *im)
 {
 	diag_trace(TRACE_CLOSE, "close: unmapped %s", im->path);
-	if (im->tls.memsz)
-		tls_drop(im);
 	scope_list_free(atomic_exchange_explicit(&im->search, NULL, memory_order_relaxed));
 	image_free(im);
 }
@@ -282,6 +280,9 @@ static void clear_limbo(void)
 
 	if (!limbo || !epoch_collect())
 		return;
+	for (im = limbo; im; im = im->next)
+		if (im->tls.memsz)
+			tls_drop(im); /* before its template is gone: threads begin without our lock */
 	for (im = limbo = sorted(limbo); im; im = next) {
 		end = im->map.end;
 		for (next = im->next; next && next->map.start == end; next = next->next) {

@@ -169,6 +169,24 @@ START_TEST(gnu_hash_in_table)
 }
 END_TEST
 
+/* All lengths, one byte different or none. */
+START_TEST(same_bytes)
+{
+	char a[40], b[40];
+
+	for (size_t n = 0; n < sizeof a; n++) {
+		memset(a, 'a', sizeof a);
+		memcpy(b, a, sizeof b);
+		ck_assert(text_same(a, b, n));
+		for (size_t i = 0; i < sizeof a; i++) {
+			b[i] = 'b';
+			ck_assert_int_eq(text_same(a, b, n), i >= n);
+			b[i] = 'a';
+		}
+	}
+}
+END_TEST
+
 #define SAME(...)                                                                                  \
 	do {                                                                                       \
 		char ours_[400], libcs_[400];                                                      \
@@ -222,6 +240,7 @@ static void add(TCase *tc)
 	tcase_add_test(tc, strings);
 	tcase_add_test(tc, gnu_hash);
 	tcase_add_test(tc, gnu_hash_in_table);
+	tcase_add_test(tc, same_bytes);
 	tcase_add_test(tc, format_numbers);
 	tcase_add_test(tc, format_strings);
 	tcase_add_test(tc, format_is_cut);
