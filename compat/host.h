@@ -33,6 +33,18 @@ struct host_find_object {
 	unsigned long long reserved[7];
 };
 
+/* glibc's Dl_serpath and Dl_serinfo, for dlinfo; the texts follow the paths. */
+struct host_serpath {
+	char *name;
+	unsigned flags;
+};
+struct host_serinfo {
+	size_t size;
+	unsigned n;
+	struct host_serpath path[];
+};
+enum { HOST_DI_SERINFO = 4, HOST_DI_SERINFOSIZE = 5, HOST_DI_ORIGIN = 6 };
+
 struct tls_index; /* the argument of __tls_get_addr */
 
 /* libc's own functions, found without calling any dl* function.  NULL: this libc has none. */

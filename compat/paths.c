@@ -86,7 +86,7 @@ static bool ldso_find(const struct needle *nd)
 /* --- directories ----------------------------------------------------------------------------------- */
 
 struct tail {
-	const Dl_serpath *dir;
+	const struct host_serpath *dir;
 	unsigned count, n; /* in the list; of them at its end built in */
 };
 
@@ -97,7 +97,7 @@ static bool measure_run(const char *at, const char *start, void *arg)
 	unsigned n = 1;
 
 	while (n < t->count && n < DIRS_MAX) {
-		const char *dir = t->dir[t->count - n - 1].dls_name;
+		const char *dir = t->dir[t->count - n - 1].name;
 		size_t len = text_len(dir);
 
 		if ((size_t)(at - start) < len + 2 || at[-1] != 0 || at[-2] != '/' ||
@@ -111,20 +111,20 @@ static bool measure_run(const char *at, const char *start, void *arg)
 	return t->n > 1; /* a lone match may be some other string */
 }
 
-static const char **ask_dirs(Dl_serinfo *info)
+static const char **ask_dirs(struct host_serinfo *info)
 {
-	struct tail t = {info->dls_serpath, info->dls_cnt, 0};
+	struct tail t = {info->path, info->n, 0};
 	char last[512];
 	struct needle nd = {last, 0, measure_run, &t};
 
 	if (t.count == 0)
 		return NULL;
-	nd.len = text_format(last, sizeof last, "%s/", t.dir[t.count - 1].dls_name) + 1;
+	nd.len = text_format(last, sizeof last, "%s/", t.dir[t.count - 1].name) + 1;
 	if (nd.len > sizeof last)
 		return NULL;
 	ldso_find(&nd);
 	for (unsigned i = 0; i < t.n; i++) {
-		const char *dir = t.dir[t.count - t.n + i].dls_name;
+		const char *dir = t.dir[t.count - t.n + i].name;
 
 		known.dirs[i] = keep(dir, text_len(dir));
 		if (!known.dirs[i])
@@ -134,15 +134,15 @@ static const char **ask_dirs(Dl_serinfo *info)
 }
 
 /* Before glibc 2.34 dlinfo may not be there yet; what it calls is ld.so's. */
-static bool ask(const struct link_map *m, Dl_serinfo *info, bool counting)
+static bool ask(const struct link_map *m, struct host_serinfo *info, bool counting)
 {
 	void *map = (void *)(uintptr_t)m;
-	void (*direct)(void *, Dl_serinfo *, bool) =
-		(void (*)(void *, Dl_serinfo *, bool))host_peek_symbol(&host_found.ldso,
+	void (*direct)(void *, struct host_serinfo *, bool) =
+		(void (*)(void *, struct host_serinfo *, bool))host_peek_symbol(&host_found.ldso,
 								       "_dl_rtld_di_serinfo");
 
 	if (host.real.dlinfo)
-		return host.real.dlinfo(map, counting ? RTLD_DI_SERINFOSIZE : RTLD_DI_SERINFO,
+		return host.real.dlinfo(map, counting ? HOST_DI_SERINFOSIZE : HOST_DI_SERINFO,
 					info) == 0;
 	if (direct)
 		direct(map, info, counting);
@@ -158,7 +158,7 @@ static const char *const *find_dirs(void)
 	enum { ROOM = 32768 }; /* not on the stack, which may be small */
 	const struct link_map *m = host.main;
 	const char **dirs = NULL;
-	Dl_serinfo *info;
+	struct host_serinfo *info;
 
 	while (m && (m->l_addr != host_found.ldso.bias || m->l_ld != host_found.ldso.dyn))
 		m = m->l_next;
@@ -166,7 +166,7 @@ static const char *const *find_dirs(void)
 		 : NULL;
 	if (!m || host_failed(info))
 		return last_resort;
-	if (ask(m, info, true) && info->dls_size <= ROOM && ask(m, info, false))
+	if (ask(m, info, true) && info->size <= ROOM && ask(m, info, false))
 		dirs = ask_dirs(info);
 	host_mem->unmap(info, ROOM);
 	return dirs ? dirs : last_resort;
@@ -262,7 +262,7 @@ static const char *find_origin(void)
 	dir = host_mem->map(NULL, ROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (host_failed(dir))
 		return NULL;
-	if (host.real.dlinfo((void *)host.main, RTLD_DI_ORIGIN, dir) == 0)
+	if (host.real.dlinfo((void *)host.main, HOST_DI_ORIGIN, dir) == 0)
 		origin = keep(dir, text_len(dir));
 	host_mem->unmap(dir, ROOM);
 	return origin;

@@ -18,6 +18,9 @@
 DOOR int dladdr(const void *addr, Dl_info *info);
 DOOR int dladdr1(const void *addr, Dl_info *info, void **extra, int flags);
 
+/* glibc's RTLD_DL_SYMENT and RTLD_DL_LINKMAP, which musl's header does not have. */
+enum { WANT_SYMBOL = 1, WANT_LINK_MAP = 2 };
+
 /* libc's name for libc's images; the program has none and goes by argv[0]. */
 static const char *name_of(const struct image *im)
 {
@@ -63,9 +66,9 @@ int dladdr1(const void *addr, Dl_info *info, void **extra, int flags)
 	if (im) {
 		sym = hash_nearest(&im->st, (uintptr_t)addr);
 		answer(im, sym, info);
-		if (flags == RTLD_DL_SYMENT)
+		if (flags == WANT_SYMBOL)
 			*extra = (void *)sym;
-		else if (flags == RTLD_DL_LINKMAP)
+		else if (flags == WANT_LINK_MAP)
 			*extra = im->handle;
 	}
 	epoch_leave(tls_reader(), token);

@@ -22,23 +22,12 @@
 enum {
 	INFO_LMID = 1,
 	INFO_LINKMAP = 2,
-	INFO_SERINFO = 4,
-	INFO_SERINFOSIZE = 5,
+	INFO_SERINFO = HOST_DI_SERINFO,
+	INFO_SERINFOSIZE = HOST_DI_SERINFOSIZE,
 	INFO_ORIGIN = 6,
 	INFO_TLS_MODID = 9,
 	INFO_TLS_DATA = 10,
 	INFO_PHDR = 11,
-};
-
-struct serpath { /* Dl_serpath */
-	char *name;
-	unsigned flags;
-};
-
-struct serinfo { /* Dl_serinfo; the texts follow the paths */
-	size_t size;
-	unsigned n;
-	struct serpath path[];
 };
 
 DOOR int dlinfo(void *handle, int request, void *arg);
@@ -46,7 +35,7 @@ DOOR int dlinfo(void *handle, int request, void *arg);
 /* ---- search paths ----------------------------------------------------------------------------- */
 
 struct listing {
-	struct serinfo *info; /* the caller's */
+	struct host_serinfo *info; /* the caller's */
 	bool counting;
 	unsigned n;
 	size_t text_len;
@@ -64,7 +53,7 @@ static void list(const char *dir, size_t len, void *arg)
 		len = 1;
 	}
 	if (!l->counting && l->n < l->info->n) {
-		l->info->path[l->n] = (struct serpath){.name = l->text};
+		l->info->path[l->n] = (struct host_serpath){.name = l->text};
 		memcpy(l->text, dir, len);
 		l->text[len] = '\0';
 		l->text += len + 1;
@@ -74,7 +63,7 @@ static void list(const char *dir, size_t len, void *arg)
 }
 
 /* SERINFOSIZE says how large the second call's buffer must be; SERINFO finds both fields filled in. */
-static void search_path(const struct image *im, bool counting, struct serinfo *info)
+static void search_path(const struct image *im, bool counting, struct host_serinfo *info)
 {
 	struct listing l = {.info = info, .counting = counting};
 

@@ -25,7 +25,8 @@
 enum {
 	BINDING = RTLD_LAZY | RTLD_NOW,
 	OURS = ELF_RTLD_PRIVATE | ELF_RTLD_SNAPSHOT,
-	MODES = BINDING | RTLD_NOLOAD | RTLD_DEEPBIND | RTLD_GLOBAL | RTLD_NODELETE | OURS,
+	DEEPBIND = 8, /* RTLD_DEEPBIND, which musl's header does not have */
+	MODES = BINDING | RTLD_NOLOAD | DEEPBIND | RTLD_GLOBAL | RTLD_NODELETE | OURS,
 	TRIES = 64, /* libraries that libc has to load or pin for one dlopen: more is a circle */
 };
 
@@ -186,12 +187,17 @@ DOOR void *dlopen(const char *file, int mode)
 
 /* --- namespaces ------------------------------------------------------------------------------------ */
 
-static struct space *enter_space(Lmid_t id)
+/* glibc's Lmid_t, LM_ID_BASE and LM_ID_NEWLM, which musl's header does not have. */
+enum { BASE_SPACE = 0, NEW_SPACE = -1 };
+
+DOOR void *dlmopen(long id, const char *file, int mode);
+
+static struct space *enter_space(long id)
 {
 	struct space *sp;
 
 	door_enter();
-	sp = id == LM_ID_NEWLM ? registry_space_new() : registry_space(id);
+	sp = id == NEW_SPACE ? registry_space_new() : registry_space(id);
 	door_leave();
 	return sp;
 }
@@ -203,7 +209,7 @@ static void leave_space(struct space *sp)
 	door_leave();
 }
 
-DOOR void *dlmopen(Lmid_t id, const char *file, int mode)
+DOOR void *dlmopen(long id, const char *file, int mode)
 {
 	struct space *sp;
 	void *handle;
@@ -211,16 +217,16 @@ DOOR void *dlmopen(Lmid_t id, const char *file, int mode)
 	if (!door_ready())
 		return refuse_with("", unknown_libc);
 	door_no_error();
-	if (id != LM_ID_BASE && (!file || !*file))
+	if (id != BASE_SPACE && (!file || !*file))
 		return refuse_with("", "invalid namespace");
 	sp = enter_space(id);
-	if (!sp && id == LM_ID_NEWLM)
+	if (!sp && id == NEW_SPACE)
 		return refuse_with(file, ": cannot allocate memory");
 	if (!sp)
 		return refuse_with(file ? file : "",
 				   ": invalid target namespace in dlmopen(): Invalid argument");
 	/* The first library's closure is the namespace's global scope, as in glibc. */
-	handle = open_in(file, id == LM_ID_NEWLM ? mode | RTLD_GLOBAL : mode, sp, door_caller());
+	handle = open_in(file, id == NEW_SPACE ? mode | RTLD_GLOBAL : mode, sp, door_caller());
 	leave_space(sp);
 	return handle;
 }

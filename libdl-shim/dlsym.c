@@ -173,6 +173,7 @@ DOOR void *dlsym(void *restrict handle, const char *restrict name)
 	return ask(&q);
 }
 
+DOOR void *dlvsym(void *restrict handle, const char *restrict name, const char *restrict version);
 DOOR void *dlvsym(void *restrict handle, const char *restrict name, const char *restrict version)
 {
 	struct question q = {

@@ -11,6 +11,7 @@
  */
 #include "opener.h"
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "compat/peek.h"
 #include "loader/arena.h"
 
 /* A test case leaves its memory to the end of its process; what the loader leaves, kit_unchanged sees. */
@@ -53,6 +54,9 @@ void kit_start(void)
 		fputs("Bail out! no directory for files, or no host\n", stderr);
 		exit(1);
 	}
+	/* The cases know glibc's words and ways; tests/conform has other libcs'. */
+	host.style = &host_style_glibc;
+	host.exe_is_program = false;
 }
 
 const char *kit_path(const char *name)

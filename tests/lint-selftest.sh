@@ -146,7 +146,8 @@ expect 'a named version' $'the library exports what it should\nexports carry no 
 echo 'void puts(const char *); void dlrs_say(void) { puts(""); }' >>"$tmp/lib.c"
 library
 expect 'a libc call' 'nothing is undefined but __libc_start_main'
-library -Wl,--no-as-needed -lm
+$cc -nostdlib -shared -o "$tmp/needed.so" -x c /dev/null
+library -Wl,--no-as-needed "$tmp/needed.so"
 expect 'a needed library' 'no library is needed'
 library -Wl,-z,execstack
 expect 'an executable stack' 'no executable stack'

@@ -118,7 +118,7 @@ END
 same 'hello' $'hello\nhello' "$tmp/hello"
 same 'ls' "$(ls /)" ls /
 same 'open a plugin' '42 plugin.so' "$tmp/opens" "$tmp/plugin.so" plugin_answer
-same 'open libm' '1.0 libm.so.6' "$tmp/opens" libm.so.6 cos
+same 'open libm' "$("$tmp/opens" libm.so.6 cos)" "$tmp/opens" libm.so.6 cos
 if "$tmp/opens" libz.so.1 zlibVersion >/dev/null 2>&1; then
 	same 'open libz' 'libz.so.1' "$tmp/opens" libz.so.1 zlibVersion
 else

@@ -11,7 +11,7 @@
 set -u
 
 cat "$1"/logs/layer-*.log "$1"/tests/*.trs "$1"/tests/*/*.trs 2>/dev/null | awk '
-# "check_x: input: LAYER: NAME (refused)"; under sanitizers the same ones run again.
+# "check_x: input: LAYER: NAME (refused)"; under sanitizers, and as musl-gcc builds them, the same ones run again.
 function input(line, layer)
 {
 	sub(/.*: input: /, "", line)
@@ -28,16 +28,17 @@ function input(line, layer)
 }
 
 sub(/^:test-result: /, "") || /^(PASS|FAIL|SKIP) / {
+	again = $2 ~ /^(sanitized|musl-built)$/
 	n[$1]++
 	of[$2 ~ /musl/ ? "musl" : "glibc", $1]++
 	if ($1 != "PASS")
 		list[$1] = list[$1] "  " substr($0, 6) "\n"
-	else if (/: input: / && $2 != "sanitized")
+	else if (/: input: / && !again)
 		input($0)
-	else if (/ fuzz: [a-z]*: [0-9]+ inputs/ && $2 != "sanitized" && match($0, /[0-9]+ inputs/)) {
+	else if (/ fuzz: [a-z]*: [0-9]+ inputs/ && !again && match($0, /[0-9]+ inputs/)) {
 		corpus += substr($0, RSTART)
 		targets++
-	} else if (/: changes / && $2 != "sanitized")
+	} else if (/: changes / && !again)
 		changes = changes "  " substr($0, index($0, ": changes ") + 2) "\n"
 }
 
