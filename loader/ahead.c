@@ -14,14 +14,10 @@
 
 static void add(struct ahead *a, const struct image *im, uint32_t index)
 {
-	const char *name;
-
 	if (!index || index >= im->st.nsym || (a->n && a->index[a->n - 1] == index))
 		return;
 	a->index[a->n++] = index;
-	name = hash_name(&im->st, &im->st.sym[index]);
-	__builtin_prefetch(name);
-	__builtin_prefetch(name + 64); /* those of C++ are long */
+	hash_fetch(hash_name(&im->st, &im->st.sym[index]));
 }
 
 void ahead_look(struct ahead *a, const struct image *im, const elf_reloc *r, size_t n)
@@ -33,10 +29,9 @@ void ahead_look(struct ahead *a, const struct image *im, const elf_reloc *r, siz
 		a->rq[i] = sym_reference(&im->st, &im->st.sym[a->index[i]]);
 		scope_prefetch(im, &a->rq[i], SCOPE_FETCH_INDEX);
 	}
-	for (unsigned i = 0; i < a->n; i++)
-		scope_prefetch(im, &a->rq[i], SCOPE_FETCH_SYMBOL);
-	for (unsigned i = 0; i < a->n; i++)
-		scope_prefetch(im, &a->rq[i], SCOPE_FETCH_NAME);
+	for (enum scope_step step = SCOPE_FETCH_IMAGE; step <= SCOPE_FETCH_NAME; step++)
+		for (unsigned i = 0; i < a->n; i++)
+			scope_prefetch(im, &a->rq[i], step);
 }
 
 struct sym_request *ahead_take(struct ahead *a, uint32_t index)

@@ -9,7 +9,7 @@
 
 #include "image.h"
 
-enum { AHEAD = 12 };
+enum { AHEAD = 8 };
 
 /* References whose names are hashed already, in the order of their relocations. */
 struct ahead {

@@ -57,13 +57,13 @@ size_t index_cost(struct image *const *im, unsigned n)
 	return sum;
 }
 
+/* Linkers hash definitions only; should one not be, the image itself is asked, as for any shared hash. */
 static void add(struct index *x, const struct symtab *st, uint16_t im)
 {
 	uint32_t n = chained(st);
 
 	for (uint32_t k = 0; k < n; k++)
-		if (st->sym[st->symoffset + k].st_shndx != SHN_UNDEF || st->sym[st->symoffset + k].st_value)
-			enter(x, st->chain[k] | 1, im, st->symoffset + k);
+		enter(x, st->chain[k] | 1, im, st->symoffset + k);
 }
 
 struct index *index_new(struct image *const *im, unsigned n)

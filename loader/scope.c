@@ -145,7 +145,8 @@ bool scope_is_large(const struct image *im)
 	return false;
 }
 
-static void fetch_symbol(struct scope_list *list, const struct index *x, struct sym_request *rq)
+/* Asks the index once and for all. */
+static void fetch_image(struct scope_list *list, const struct index *x, struct sym_request *rq)
 {
 	uint32_t sym, at = index_first(x, rq->gnu, &sym);
 	const struct symtab *st;
@@ -157,38 +158,49 @@ static void fetch_symbol(struct scope_list *list, const struct index *x, struct 
 	rq->hint.st = st;
 	rq->hint.at = at;
 	rq->hint.sym = sym;
-	__builtin_prefetch(&st->sym[sym]);
+	__builtin_prefetch(st);
+	__builtin_prefetch(&st->versym);
+}
+
+static void fetch_symbol(const struct sym_request *rq)
+{
+	const struct symtab *st = rq->hint.st;
+
+	__builtin_prefetch(&st->sym[rq->hint.sym]);
 	if (st->versym)
-		__builtin_prefetch(&st->versym[sym]);
+		__builtin_prefetch(&st->versym[rq->hint.sym]);
 }
 
 static void fetch_name(const struct sym_request *rq)
 {
 	const struct symtab *st = rq->hint.st;
-	const char *name;
 
-	if (!rq->hint.by)
-		return;
-	name = hash_name(st, &st->sym[rq->hint.sym]);
-	__builtin_prefetch(name);
-	__builtin_prefetch(name + 64); /* those of C++ are long */
+	hash_fetch(hash_name(st, &st->sym[rq->hint.sym]));
 }
 
-void scope_prefetch(const struct image *im, struct sym_request *rq, enum scope_step step)
+static void ask_indexes(const struct image *im, struct sym_request *rq, bool only_fetch)
 {
 	struct scope_chain *chain = atomic_load_explicit(&im->chain, memory_order_acquire);
 
-	if (step == SCOPE_FETCH_NAME)
-		return fetch_name(rq);
 	for (unsigned i = 0; chain && i < chain->n; i++) {
 		struct scope_list *list;
 		const struct index *x = index_of(chain, i, &list);
 
-		if (x && step == SCOPE_FETCH_INDEX)
+		if (x && only_fetch)
 			index_prefetch(x, rq->gnu);
 		else if (x && !rq->hint.by)
-			fetch_symbol(list, x, rq);
+			fetch_image(list, x, rq);
 	}
+}
+
+void scope_prefetch(const struct image *im, struct sym_request *rq, enum scope_step step)
+{
+	if (step <= SCOPE_FETCH_IMAGE)
+		ask_indexes(im, rq, step == SCOPE_FETCH_INDEX);
+	else if (rq->hint.by && step == SCOPE_FETCH_SYMBOL)
+		fetch_symbol(rq);
+	else if (rq->hint.by)
+		fetch_name(rq);
 }
 
 /* --- lists ----------------------------------------------------------------------------------------- */

@@ -63,7 +63,7 @@ bool scope_is_large(const struct image *im);
  * What scope_find will read, step after step: each finds in the cache what the one before asked for.  The
  * hint that it leaves in rq is good for as long as the lock is held.  NEEDS_LOCK.
  */
-enum scope_step { SCOPE_FETCH_INDEX, SCOPE_FETCH_SYMBOL, SCOPE_FETCH_NAME };
+enum scope_step { SCOPE_FETCH_INDEX, SCOPE_FETCH_IMAGE, SCOPE_FETCH_SYMBOL, SCOPE_FETCH_NAME };
 void scope_prefetch(const struct image *im, struct sym_request *rq, enum scope_step step);
 
 /* Writers.  NEEDS_LOCK. */
