@@ -126,6 +126,7 @@ const struct host_style host_style_glibc = {
 		   HOST_STAGE_DIRS},
 	.separators = ":;",
 	.close_unloads = true,
+	.close_refused = -1,
 	.versions = true,
 	.unique = true,
 	.flags = true,

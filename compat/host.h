@@ -152,6 +152,7 @@ struct host_style {
 	const char *separators; /* of LD_LIBRARY_PATH */
 
 	bool close_unloads;   /* dlclose takes libraries out; else it looks at the handle and that is all */
+	int close_refused;    /* what it returns when it is none */
 	bool versions;	      /* symbol versions are matched; else hidden definitions are passed over */
 	bool unique;	      /* STB_GNU_UNIQUE means something */
 	bool flags;	      /* so do DT_SYMBOLIC, DT_FILTER, RTLD_DEEPBIND, DF_1_NOOPEN and the like */

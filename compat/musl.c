@@ -192,6 +192,7 @@ const struct host_style host_style_musl = {
 	.words = words,
 	.search = {HOST_STAGE_ENV, HOST_STAGE_INHERITED, HOST_STAGE_DIRS},
 	.separators = ":\n",
+	.close_refused = 1,
 	.lazy_data = true,
 	.is_self = is_self,
 	.is_own = is_own,

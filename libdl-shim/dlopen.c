@@ -265,5 +265,5 @@ DOOR int dlclose(void *handle)
 	debugger_tell();
 	if (!ok)
 		door_error(&d);
-	return ok ? 0 : -1;
+	return ok ? 0 : host.style->close_refused;
 }
