@@ -4,8 +4,9 @@
 # Runs the fuzz targets, keeps their corpus, and tells what it covers. Called by `./dev fuzz` and `./dev
 # coverage`; needs clang for the first two, gcc for the third.
 #
-#   run.sh fuzz [MINUTES] [TARGET...]   all targets share the time (default 5 minutes); findings are kept in
-#                                       build-fuzz/findings, counts in build-fuzz/statistics
+#   run.sh fuzz [MINUTES] [TARGET...]   all targets share the time (default 5 minutes), one on each processor;
+#                                       findings are kept in build-fuzz/findings; build-fuzz/statistics has a
+#                                       line for each run: when, target, executions, seconds of processor time
 #   run.sh merge                        what build-fuzz/corpus has found goes into tests/fuzz/corpus
 #   run.sh coverage                     lines of the parsing rooms that the corpus reaches
 #
@@ -75,39 +76,52 @@ longest()
 fuzz_one()
 {
 	export ASAN_OPTIONS=quarantine_size_mb=8:malloc_context_size=4
-	local t=$1 left=$2 log=$build/log-$1 began rounds=0 runs=0 new found
-	mkdir -p "$build/findings"
+	local t=$1 left=$2 log=$build/log-$1 began rounds=0 runs=0 new found cpu status=0 TIMEFORMAT='%U %S'
+	: >"$log.cpu"
 	while [ "$left" -gt 0 ] && [ $rounds -lt 20 ]; do
 		began=$SECONDS
-		"$build/tests/fuzz/fuzz_$t" -max_total_time="$left" -max_len="$(longest "$t")" -timeout=20 \
-			-rss_limit_mb=1500 -print_final_stats=1 -artifact_prefix="$build/findings/$t-" \
-			-use_value_profile=$((rounds % 2)) "$build/corpus/$t" >"$log" 2>&1 </dev/null
+		{
+			time "$build/tests/fuzz/fuzz_$t" -max_total_time="$left" -max_len="$(longest "$t")" \
+				-timeout=20 -report_slow_units=20 -rss_limit_mb=1500 -print_final_stats=1 -use_value_profile=$((rounds % 2)) \
+				-artifact_prefix="$build/findings/$t-" "$build/corpus/$t" >"$log" 2>&1 </dev/null
+		} 2>>"$log.cpu"
 		new=$(sed -n 's/^stat::number_of_executed_units: //p' "$log" | tail -n 1)
 		runs=$((runs + ${new:-0}))
 		left=$((left - (SECONDS - began)))
 		rounds=$((rounds + 1))
 	done
 	found=$(find "$build/findings" -name "$t-*" | wc -l)
-	echo "$(date +%s) $t ${runs} executions, ${2} s, $found findings" >>"$build/statistics"
+	cpu=$(awk '{ n += $1 + $2 } END { printf "%.0f", n }' "$log.cpu")
+	echo "$(date +%s) $t $runs $cpu" >>"$build/statistics"
 	if [ "$found" = 0 ]; then
-		echo "PASS fuzz/$t: $runs executions, $(find "$build/corpus/$t" -type f | wc -l) inputs, no finding"
+		echo "PASS fuzz/$t: $runs executions in $cpu s, $(find "$build/corpus/$t" -type f | wc -l) inputs, no finding"
 	else
 		echo "FAIL fuzz/$t: $found findings in build-fuzz/findings ($runs executions)"
 		grep -E '^SUMMARY|broken promise' "$log" | tail -n 2 | sed 's/^/    /'
 		status=1
 	fi
+	return $status
 }
 
 fuzz()
 {
-	local minutes=${1:-5}
+	local minutes=${1:-5} n at_once
 	shift
 	[ $# = 0 ] || targets=$*
 	build_fuzzers
 	gather
+	mkdir -p "$build/findings"
+	n=$(wc -w <<<"$targets")
+	at_once=$(($(nproc) < n ? $(nproc) : n))
 	for t in $targets; do
-		fuzz_one "$t" $((minutes * 60 / $(wc -w <<<"$targets") + 1))
+		[ "$(jobs -rp | wc -l)" -lt "$at_once" ] || wait -n || status=1
+		fuzz_one "$t" $((minutes * 60 * at_once / n + 1)) &
 	done
+	while [ -n "$(jobs -p)" ]; do
+		wait -n || status=1
+	done
+	awk '{ runs += $3; cpu += $4 }
+		END { printf "all runs so far: %d executions, %.2f hours of processor time\n", runs, cpu / 3600 }' "$build/statistics"
 }
 
 merge()

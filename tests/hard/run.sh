@@ -145,6 +145,37 @@ both()
 	fi
 }
 
+# The one preload that reaches a privileged program: a bare name in one of libc's own directories, of a file that
+# is set-user-ID itself. COMMAND runs where libdlrs is such a file, in a namespace of mounts.
+where_trusted()
+{
+	local dir=$1
+	shift
+	unshare -m sh -c 'mkdir -p over && mount -t tmpfs none over && mkdir over/up over/work &&
+		mount -t overlay none -o "lowerdir=$1,upperdir=over/up,workdir=over/work" "$1" &&
+		cp libdlrs.so.0 "$1" && chmod 4755 "$1/libdlrs.so.0" || exit 99; shift; "$@"' sh "$dir" "$@"
+}
+
+trusted_preload()
+{
+	local dir out
+	dir=$(ldd ./secure-host | sed -n 's/.* => \(.*\)\/libc\.so.*/\1/p')
+	dir=$(readlink -f "$dir")
+	where_trusted "$dir" true 2>/dev/null || {
+		echo 'SKIP hard/secure a preload that the administrator allows: cannot mount over libc here'
+		return
+	}
+	out=$(where_trusted "$dir" env LD_PRELOAD=libdlrs.so.0 LD_LIBRARY_PATH="$tmp/plugins" DLRS_DEBUG=all \
+		DLRS_DEBUG_OUTPUT="$tmp/trace" ./secure-host libenv.so libdep.so "$tmp/libplug.so" 2>&1)
+	if [[ $out == "secure ours"$'\n'"libenv.so: $not"*$'\n'opened$'\n'opened ]] &&
+		! compgen -G "$tmp/trace*" >/dev/null; then
+		echo 'PASS hard/secure: a preload that the administrator allows is as careful'
+	else
+		echo "FAIL hard/secure: a preload that the administrator allows is as careful: ${out//$'\n'/ | }"
+		status=1
+	fi
+}
+
 secure()
 {
 	local run=(env) not='cannot open shared object file'
@@ -179,6 +210,7 @@ secure()
 	check 'secure: a preload by path does not reach it' grep -q "^secure host's" <("${run[@]}" ./secure-host 2>/dev/null)
 	run=(env)
 	both 'the program own $ORIGIN leads nowhere' "same liborigin.so: $not" liborigin.so
+	trusted_preload
 	both '$ORIGIN in a name that is opened' "same $not" '$ORIGIN/origin/liborigin.so' '${ORIGIN}/libdep.so'
 	both 'a library own $ORIGIN is expanded' 'same ^opened' "$tmp/rpath/libowner.so"
 	both '$ORIGIN in DT_NEEDED' 'same DST not allowed in SUID/SGID programs' "$tmp/rpath/libtoken.so"
