@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz_load: dlopen from beginning to end, without constructors; then dlclose.
+ * fuzz_load: dlopen from beginning to end, without constructors; dlclose in between and at last.
  *
  * Promise: a load that fails has words for it; whatever happens, once all is closed nothing is open,
  * mapped or allocated, and the registry is as it was.
@@ -25,6 +25,11 @@
 #include "memhost.h"
 #include "paths.h"
 #include "recipe.h"
+
+/* In RECIPE_AGAIN. */
+#define CLOSE_BETWEEN ((uint64_t)1 << 63)
+#define CLOSE_SECOND  ((uint64_t)1 << 62)
+#define OPEN_THIRD    ((uint64_t)1 << 61)
 
 static const char *const paths[] = {"/f/root.so", "/f/a.so", "/f/b.so", "/f/c.so"};
 enum { MODES = RTLD_NOW | RTLD_GLOBAL | RTLD_DEEPBIND | RTLD_NODELETE | RTLD_NOLOAD | ELF_RTLD_PRIVATE };
@@ -94,7 +99,8 @@ static void look(void)
 		}
 }
 
-static void open_one(const char *name, unsigned mode)
+/* NULL: not opened. */
+static struct image *open_one(const char *name, unsigned mode)
 {
 	struct diag d = {.kind = DIAG_NONE};
 	struct load ld = {.synced = true, .name = name, .mode = (int)(mode & MODES), .space = &registry.base,
@@ -111,6 +117,25 @@ static void open_one(const char *name, unsigned mode)
 		fuzz_check_diag(&d, ok);
 	if (ok)
 		look();
+	lock_leave();
+	return ok ? ld.root : NULL;
+}
+
+/* As the door does it, but for the destructors. */
+static void close_one(struct image *im)
+{
+	struct diag d = {.kind = DIAG_NONE};
+	struct unload u;
+	bool last, ok;
+
+	if (!im)
+		return;
+	lock_enter();
+	ok = unload_drop(im, &last, &d);
+	fuzz_check_diag(&d, ok);
+	if (ok && last && unload_begin(&u))
+		unload_finish(&u);
+	look();
 	lock_leave();
 }
 
@@ -139,14 +164,21 @@ static void work(const struct recipe *r)
 	const uint64_t *control = r->file[0].control;
 	static const char *const roots[] = {"/f/root.so", "root.so", "/$PLATFORM/../f/root.so", "/f/../f/b.so"};
 	uint64_t again = control[RECIPE_AGAIN];
+	struct image *first, *second = NULL;
 
 	host.secure = control[RECIPE_HABITS] & 1;
 	host.style = control[RECIPE_HABITS] & 2 ? &host_style_musl : &host_style_glibc;
 	memhost_fail(control[RECIPE_FAIL] & 1 ? 0 : control[RECIPE_FAIL] >> 1 & 63);
 	allocations = control[RECIPE_FAIL] & 1 ? control[RECIPE_FAIL] >> 1 & 127 : 0;
-	open_one(roots[control[RECIPE_ROOT] & 3], (unsigned)control[RECIPE_MODE]);
+	first = open_one(roots[control[RECIPE_ROOT] & 3], (unsigned)control[RECIPE_MODE]);
+	if (again & CLOSE_BETWEEN)
+		close_one(first);
 	if (again)
-		open_one(paths[again & 3], (unsigned)(again >> 2));
+		second = open_one(paths[again & 3], (unsigned)(again >> 2));
+	if (again & CLOSE_SECOND)
+		close_one(second);
+	if (again & OPEN_THIRD)
+		open_one(paths[again >> 40 & 3], (unsigned)control[RECIPE_MODE]);
 	memhost_fail(0);
 	allocations = 0;
 	host.secure = false;

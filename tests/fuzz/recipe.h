@@ -64,7 +64,7 @@ enum recipe_how { /* the low four bits of op.how */
 
 enum recipe_control { /* op.idx; what the targets make of it */
 	RECIPE_MODE,  /* of dlopen */
-	RECIPE_AGAIN, /* open another one as well: bits 0-1 which, the rest its mode */
+	RECIPE_AGAIN, /* open another one as well: bits 0-1 which, from 2 its mode; at the top what is closed */
 	RECIPE_FAIL,  /* the nth host call or allocation fails */
 	RECIPE_SIZE,  /* what stat says of the file, less its length */
 	RECIPE_TWIST, /* somebody writes to it: low 8 bits when, next 8 by, the rest where */

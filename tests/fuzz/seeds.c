@@ -111,6 +111,23 @@ static void files(void)
 	}
 }
 
+/* Roots that share dependencies come and go. */
+static void closing(void)
+{
+	for (uint64_t order = 1; order < 8; order++)
+		for (unsigned second = 0; second < 4; second++) {
+			struct draft d = draft(order & 1 ? 2 : 7);
+
+			add(&d, RECIPE_CONTROL, 0, RECIPE_MODE, second & 1 ? 0x102 : 2);
+			add(&d, RECIPE_CONTROL, 0, RECIPE_AGAIN,
+			    order << 61 | (uint64_t)(second + 1) % 4 << 40 | 2 << 2 | second);
+			add(&d, RECIPE_FILE, 0, second & 2 ? 0 : 8, 1);
+			add(&d, RECIPE_FILE, 0, 1, 2);
+			add(&d, RECIPE_FILE, 0, 9, 3);
+			save("load", d.bytes, d.len);
+		}
+}
+
 /* An allocator, a sanitizer, a libc, among those that prefer their own symbols. */
 static void special_names(void)
 {
@@ -254,6 +271,7 @@ int main(int argc, char **argv)
 		perror(top), exit(1);
 	recipes();
 	files();
+	closing();
 	special_names();
 	relocations();
 	for (unsigned base = 0; base < 4; base++)
