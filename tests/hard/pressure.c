@@ -118,6 +118,21 @@ static void error_names_the_shortage(void)
 	}
 }
 
+/* A snapshot is a file, too, if in memory; who writes too much of a file gets a signal. */
+static void no_files_of_size(void)
+{
+	const char *text;
+
+	set_limit(RLIMIT_FSIZE, 4096);
+	ok(!dlopen("./libplug.so", RTLD_NOW | 0x100000 /* DLRS_SNAPSHOT */));
+	text = dlerror();
+	if (!strstr(text, "./libplug.so: ") || !strstr(text, "File too large"))
+		fail("%s", text);
+	ok(try_open());
+	set_limit(RLIMIT_FSIZE, 1 << 20);
+	ok(dlopen("./libplug.so", RTLD_NOW | 0x100000));
+}
+
 /* --- stacks ------------------------------------------------------------------------------------------ */
 
 enum { MARK = 0xa5, OWN = 2048 /* of the function that measures */, BIG = 256 << 10 };
@@ -242,6 +257,7 @@ static const struct hard_case cases[] = {
 	{"started with little address space", born_small},
 	{"no descriptors", no_descriptors},
 	{"the error names the shortage", error_names_the_shortage},
+	{"snapshots where files must be small", no_files_of_size},
 	{"the deepest path fits into 10 KiB of stack", stack_use},
 	{"a thread with 64 KiB of stack", stack_64k},
 	{"a thread with 16 KiB of stack", stack_16k},
