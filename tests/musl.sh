@@ -84,4 +84,18 @@ prints 'names for large files: really not in libc' 'Error relocating \./liblarge
 prints 'names for large files: not in libc' '\./liblarge\.so: 0' env LD_PRELOAD="$lib" "$ldso" ./opens ./liblarge.so
 echo 'int nothing64(void); int answer(void) { return nothing64(); }' | musl-gcc -shared -fPIC -x c - -o libnothing.so
 both 'names for large files: not every 64' 'Error relocating \./libnothing\.so: nothing64: symbol not found.*' ./libnothing.so
+
+# --- gdb
+
+echo 'int answer(void) { return 42; }' | musl-gcc -g -shared -fPIC -x c - -o libgdb.so
+if ! command -v gdb >/dev/null; then
+	echo 'SKIP musl: gdb: gdb is not installed'
+else
+	gdb -nx -batch -ex 'set startup-with-shell off' -ex "set environment LD_PRELOAD $lib" -ex 'set breakpoint pending on' \
+		-ex 'break answer' -ex run -ex 'info sharedlibrary' -ex backtrace -ex finish --args ./opens ./libgdb.so >gdb.out 2>&1
+	prints 'gdb: a pending breakpoint, a backtrace out of the library, its entry in the list' 'yes yes yes' echo \
+		"$(grep -q '^#1 .* in main ()' gdb.out && echo yes) $(grep -q 'Value returned is .* 42' gdb.out && echo yes)" \
+		"$(grep -q '  Yes  *\./libgdb\.so' gdb.out && echo yes)"
+fi
+
 exit $status

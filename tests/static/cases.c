@@ -247,6 +247,19 @@ static void forks(void)
 	eq(WIFEXITED(status) && WEXITSTATUS(status) == 7, 1);
 }
 
+/* A plugin in C++ that brings its runtime and unwinder; the program has neither. */
+static void cxx_plugin(void)
+{
+	void *h;
+
+	if (getenv("STATIC_EXPORTS"))
+		return; /* no table of what it needs */
+	h = need("./throws-own.so");
+	for (int i = 0; i < 2; i++)
+		eq(((int (*)(int))look(h, "throws_inside"))(1), 1);
+	said("unwound unwound ");
+}
+
 /* run.sh looks at what is printed. */
 static void leaves(void)
 {
@@ -283,6 +296,7 @@ const struct test tests[] = {
 	{"introspection", introspection},
 	{"own_names", own_names},
 	{"forks", forks},
+	{"cxx_plugin", cxx_plugin},
 	{"leaves", leaves},
 	{"program_thread_local", program_thread_local},
 	{NULL, NULL},

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What a static program in C++ can do with libdlrs.a: exceptions and thread_local objects.
+#include <iconv.h>
 #include <pthread.h>
 #include <stdexcept>
 #include <string>
@@ -86,6 +87,53 @@ static void thread_local_objects()
 	said("thread over ");
 }
 
+static pthread_barrier_t waiting;
+
+static void waits_to_be_cancelled()
+{
+	pthread_barrier_wait(&waiting);
+	for (;;)
+		pthread_testcancel();
+}
+
+static void *calls_what_waits(void *f)
+{
+	((int (*)(void (*)()))f)(waits_to_be_cancelled);
+	return nullptr;
+}
+
+/* musl's cancellation does not unwind. */
+static void cancellation()
+{
+	void *h = need("./throws.so"), *result = nullptr;
+	pthread_t t;
+
+	pthread_barrier_init(&waiting, nullptr, 2);
+	pthread_create(&t, nullptr, calls_what_waits, look(h, "catches"));
+	pthread_barrier_wait(&waiting);
+	pthread_cancel(t);
+	pthread_join(t, &result);
+	ok(result == PTHREAD_CANCELED);
+	said(keeps_all ? "" : "passed ");
+}
+
+/* glibc has a loader of its own for character sets, which brings a libc of its own, too. */
+static void beside_libcs_own_loader()
+{
+	char in[] = "\xd4", out[8] = "", *from = in, *to = out;
+	size_t left = 1, room = sizeof out - 1;
+	iconv_t c;
+
+	inside();
+	c = iconv_open("UTF-8", "KOI8-R");
+	ok(c != (iconv_t)-1);
+	eq(iconv(c, &from, &left, &to, &room), 0);
+	ok(!strcmp(out, "\xd1\x82"));
+	iconv_close(c);
+	inside();
+	into_the_program();
+}
+
 const struct test tests[] = {
 	{"inside", inside},
 	{"inside_with_its_own_runtime", inside_with_its_own_runtime},
@@ -93,5 +141,7 @@ const struct test tests[] = {
 	{"out_of_the_program", out_of_the_program},
 	{"after_close", after_close},
 	{"thread_local_objects", thread_local_objects},
+	{"cancellation", cancellation},
+	{"beside_libcs_own_loader", beside_libcs_own_loader},
 	{nullptr, nullptr},
 };

@@ -113,7 +113,7 @@ flavour()
 # A table for each of the two programs; what is in C++ is for the second one.
 provide()
 {
-	"$top/tools/dlrs-provide" -o cases-table.c first.so first-desc.so &&
+	"$top/tools/dlrs-provide" -o cases-table.c first.so first-desc.so throws-own.so &&
 		"$top/tools/dlrs-provide" -o cases_eh-table.c throws.so
 }
 
