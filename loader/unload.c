@@ -2,10 +2,10 @@
 /*
  * unload: the way out.
  *
- * Called by the dlclose door.  What stays is what can be reached from: images that are open, pinned, being
- * constructed, or owed a thread_local destructor; along direct dependencies and recorded bindings.  The
- * rest of our images goes.  Planning makes it unfindable at once, so that a dlopen of the same file
- * during its destructors gets a new copy, as in glibc.
+ * Called by the dlclose door.  What stays is what can be reached, along direct dependencies and recorded
+ * bindings, from images that are open, pinned, being constructed, owed a thread_local destructor, or in the
+ * middle of their own destructors.  The rest of our images goes.  Planning makes it unfindable at once, so
+ * that a dlopen of the same file during its destructors gets a new copy, as in glibc.
  *
  * Images whose memory a reader may still see (epoch) wait in a list and are unmapped at a later call.
  */
@@ -26,6 +26,7 @@
 #include "unique.h"
 
 static struct image *limbo; /* unpublished, still mapped; linked by next */
+static bool postponed; /* a plan met images in their destructors: what those need goes when they are gone */
 
 static enum image_state state_of(const struct image *im)
 {
@@ -58,9 +59,13 @@ static void reach(struct marker *mk, struct image *im)
 static void mark(struct marker *mk)
 {
 	for (struct space *sp = &registry.base; sp; sp = sp->next)
-		for (struct image *im = sp->first; im; im = im->next)
-			if (!im->host && is_root(im))
+		for (struct image *im = sp->first; im; im = im->next) {
+			if (im->host)
+				continue;
+			postponed |= state_of(im) == IMAGE_FINI;
+			if (is_root(im) || state_of(im) == IMAGE_FINI)
 				reach(mk, im);
+		}
 	while (mk->n) {
 		struct image *im = mk->stack[--mk->n];
 
@@ -323,5 +328,7 @@ bool unload_finish(struct unload *u)
 	epoch_ignore(NULL);
 	if (self)
 		self->closing = self->close_again = false;
+	again |= postponed;
+	postponed = false;
 	return again;
 }

@@ -26,7 +26,7 @@ bool unload_drop(struct image *im, bool *last, struct diag *d);
  */
 bool unload_begin(struct unload *u);
 void unload_fini(struct unload *u); /* destructors; tells a waiting debugger.  UNLOCKED */
-/* True: a destructor let something else go, begin again.  NEEDS_LOCK. */
+/* True: something else was let go meanwhile, begin again.  NEEDS_LOCK. */
 bool unload_finish(struct unload *u);
 
 #endif

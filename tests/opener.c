@@ -84,17 +84,16 @@ void close_lib(struct image *im)
 {
 	struct diag d = {0};
 	struct unload u;
-	bool last, some;
+	bool again;
 
 	lock_enter();
-	ck_assert_msg(unload_drop(im, &last, &d), "%s", d.text);
-	some = last && unload_begin(&u);
-	lock_leave();
-	if (!some)
-		return;
-	unload_fini(&u);
-	lock_enter();
-	unload_finish(&u);
+	ck_assert_msg(unload_drop(im, &again, &d), "%s", d.text);
+	while (again && unload_begin(&u)) {
+		lock_leave();
+		unload_fini(&u);
+		lock_enter();
+		again = unload_finish(&u);
+	}
 	lock_leave();
 }
 

@@ -127,6 +127,48 @@ CASE(open_during_the_destructor)
 	eq(again.ready, 0); /* a new image, not the dying one */
 }
 
+static int used;
+
+void used_at_end(int value);
+void used_at_end(int value)
+{
+	used = value;
+}
+
+static struct opening other_closer;
+
+static void *close_other(void *h)
+{
+	other_closer.tid = syscall(SYS_gettid);
+	shut(h);
+	if (!TWIN_CONSTRUCTORS_UNLOCKED)
+		return NULL;
+	sem_post(&entered); /* the host's dlclose waits for the destructor instead */
+	return NULL;
+}
+
+/* Its last user lets a library go while the destructor of another still works with it. */
+CASE(destructor_uses_what_another_thread_closes)
+{
+	void *other = load("./libother.so", RTLD_NOW), *user = load("./libusesatend.so", RTLD_LAZY);
+	pthread_t first, second;
+
+	eq(pthread_create(&first, NULL, close_handle, user), 0);
+	sem_wait(&entered);
+	eq(pthread_create(&second, NULL, close_other, other), 0);
+	if (TWIN_CONSTRUCTORS_UNLOCKED)
+		sem_wait(&entered);
+	else
+		until_it_waits(&other_closer);
+	gate_open = true;
+	sem_post(&released);
+	pthread_join(first, NULL);
+	pthread_join(second, NULL);
+	eq(used, 3);
+	eq(twin_mapped("/libother.so"), 0);
+	eq(twin_mapped("/libusesatend.so"), 0);
+}
+
 CASE(others_work_while_a_constructor_runs)
 {
 	struct opening first = {.path = "./libgate.so"};
