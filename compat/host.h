@@ -317,6 +317,7 @@ void host_wake(const uint32_t *word, int n);
 void host_yield(void);
 int host_tid(void);
 int host_pid(void);
+void host_constructor(bool begins); /* ours, here and at its end: the two need not be asked for again */
 bool host_thread_gone(int pid, int tid); /* has the kernel forgotten this thread? */
 uint64_t host_mask_signals(void);	 /* block all; returns the old mask */
 void host_unmask_signals(uint64_t old);

@@ -21,6 +21,7 @@
 #include <linux/membarrier.h>
 #include <linux/uio.h>
 #include <errno.h>
+#include <stdatomic.h>
 
 #define KERNEL(n, a, b, c, d, e, f)                                                                \
 	arch_syscall(__NR_##n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
@@ -266,14 +267,36 @@ void host_yield(void)
 	KERNEL(sched_yield, 0, 0, 0, 0, 0, 0);
 }
 
+/* Of the thread that runs our constructor, while it does: it does not fork.  Others ask the kernel. */
+static struct {
+	_Atomic(char *) tp; /* relaxed: only that thread finds itself in it */
+	int pid, tid;
+} self;
+
+static bool is_self(void)
+{
+	char *tp = atomic_load_explicit(&self.tp, memory_order_relaxed);
+
+	return tp && tp == arch_tp();
+}
+
 int host_tid(void)
 {
-	return KERNEL(gettid, 0, 0, 0, 0, 0, 0);
+	return is_self() ? self.tid : (int)KERNEL(gettid, 0, 0, 0, 0, 0, 0);
 }
 
 int host_pid(void)
 {
-	return KERNEL(getpid, 0, 0, 0, 0, 0, 0);
+	return is_self() ? self.pid : (int)KERNEL(getpid, 0, 0, 0, 0, 0, 0);
+}
+
+void host_constructor(bool begins)
+{
+	if (begins) {
+		self.tid = host_tid();
+		self.pid = host_pid();
+	}
+	atomic_store_explicit(&self.tp, begins ? arch_tp() : NULL, memory_order_relaxed);
 }
 
 bool host_thread_gone(int pid, int tid)

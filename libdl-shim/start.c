@@ -72,11 +72,13 @@ static void in_child(void)
 
 __attribute__((constructor)) static void start(void)
 {
-	if (!door_ready())
-		return;
-	host_atfork(before_fork, in_parent, in_child);
-	tls_start();
-	host_seal();
+	host_constructor(true);
+	if (door_ready()) {
+		host_atfork(before_fork, in_parent, in_child);
+		tls_start();
+		host_seal();
+	}
+	host_constructor(false);
 }
 
 __attribute__((destructor)) static void finish(void)

@@ -9,6 +9,7 @@
  *
  * Called by every room, under the loader lock.  Must never call malloc, nor be called by readers.
  */
+#include <stdalign.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -39,11 +40,13 @@ struct hole { /* a free block */
 	struct hole *next;
 };
 
+static alignas(GRAIN) char first[CHUNK]; /* no system call for programs that open little */
+
 static struct {
 	struct hole *holes[BINS];
 	char *at, *end; /* what is left of the current chunk: zero pages, never used */
 	size_t used;
-} arena;
+} arena = {.at = first, .end = first + sizeof first};
 
 /* The size of a bin: 16 32 48 64, 80 96 112 128, 160 192 224 256, ... */
 static size_t bin_size(unsigned bin)

@@ -136,18 +136,18 @@ static bool add_region(void)
 
 static bool add_group(void)
 {
-	struct tls_module *modules;
+	static struct tls_module first[GROUP]; /* enough for most programs, and no system call */
+	struct tls_module *modules = first;
 
 	if (pool.nopen == pool.ngroup)
 		return false;
 	for (unsigned i = 0; i < pool.nregion; i++)
 		if (!open_group(pool.region[i], pool.nopen))
 			return false;
-	modules = map(page_up(GROUP * sizeof(*modules)), PROT_READ | PROT_WRITE);
+	if (pool.nopen)
+		modules = map(page_up(GROUP * sizeof(*modules)), PROT_READ | PROT_WRITE);
 	if (!modules)
 		return false;
-	for (unsigned i = 0; i < GROUP; i++)
-		modules[i].slot = pool.nopen * GROUP + i;
 	/* release; partner: the acquire load in at() */
 	atomic_store_explicit(&pool.modules[pool.nopen], modules, memory_order_release);
 	pool.nopen++;
@@ -229,8 +229,12 @@ struct tls_module *tlspool_new(void)
 
 	for (; (m = tlspool_slot(slot)); slot++)
 		if (atomic_load_explicit(&m->place, memory_order_relaxed) == TLS_NONE)
-			return m;
-	return add_group() ? tlspool_slot(slot) : NULL;
+			break;
+	if (!m && add_group())
+		m = tlspool_slot(slot);
+	if (m)
+		m->slot = slot;
+	return m;
 }
 
 static size_t chunk_len(const struct tls_module *m, unsigned c)
@@ -242,15 +246,12 @@ static size_t chunk_len(const struct tls_module *m, unsigned c)
 
 void tlspool_drop(struct tls_module *m)
 {
-	unsigned slot = m->slot;
-
 	/* Rows are ours, whatever became of the thread.  relaxed: who still uses the module is wrong. */
 	for (unsigned i = 1; i < pool.nrow; i++)
-		atomic_store_explicit(entry_of(row_at(i), slot), NULL, memory_order_relaxed);
+		atomic_store_explicit(entry_of(row_at(i), m->slot), NULL, memory_order_relaxed);
 	for (unsigned c = 0; c < m->nchunk; c++)
 		unmap_blocks(m->mapping[c], chunk_len(m, c));
 	memset(m, 0, sizeof(*m));
-	m->slot = slot;
 }
 
 /* --- blocks ---------------------------------------------------------------------------------------- */

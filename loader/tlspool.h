@@ -86,7 +86,7 @@ static inline _Atomic(void *) *tlspool_dtv(char *row)
 	return (_Atomic(void *) *)(void *)(row - TLS_FIRST_ID * sizeof(void *));
 }
 
-/* A free slot's module, zeroed but for the slot; it is taken once its place is set.  NULL: no memory. */
+/* A free slot's module, zeroed but for its number; it is taken once its place is set.  NULL: no memory. */
 struct tls_module *tlspool_new(void);
 
 /* Clears the module's entry in every row, unmaps its blocks, frees the slot. */

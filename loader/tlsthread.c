@@ -114,7 +114,8 @@ void tlsthread_unlock(uint64_t mask)
 static void *carve(size_t len)
 {
 	enum { CHUNK = 64 << 10 };
-	static char *next, *end;
+	static alignas(max_align_t) char first[4 << 10]; /* the threads of most programs */
+	static char *next = first, *end = first + sizeof first;
 
 	if ((size_t)(end - next) < len) {
 		char *p = host_mem->map(NULL, CHUNK, PROT_READ | PROT_WRITE,
