@@ -278,7 +278,7 @@ static void *halves(struct placing *pl, uintptr_t span)
 	uintptr_t end = data ? guess(span) : 0, low, high;
 	char *rest, *at;
 
-	if (!end)
+	if (end <= span)
 		return NULL;
 	low = page_down(data->p_vaddr) - pl->m->start;
 	high = span - low;
@@ -286,6 +286,10 @@ static void *halves(struct placing *pl, uintptr_t span)
 			   page_down(data->p_offset));
 	if (host_failed(at))
 		return NULL;
+	if ((uintptr_t)at <= low) { /* the kernel chose another place, with no room below */
+		host_mem->unmap(at, high);
+		return NULL;
+	}
 	rest = host_mem->map(at - low, low, prot_of(pl->first), MAP_PRIV | MAP_FIX_FREE, pl->f->fd,
 			     page_down(pl->first->p_offset));
 	if (rest == at - low) {

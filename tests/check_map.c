@@ -448,6 +448,37 @@ START_TEST(adopted)
 }
 END_TEST
 
+static const struct host_mem *below;
+static uintptr_t highest;
+
+static void *watched_map(void *addr, size_t len, int prot, int flags, int fd, uint64_t off)
+{
+	if ((uintptr_t)addr > highest)
+		highest = (uintptr_t)addr;
+	return below->map(addr, len, prot, flags, fd, off);
+}
+
+/* Segments so far apart that the lower ones would lie before address 0. */
+START_TEST(no_place_below)
+{
+	const struct host_mem watched = {watched_map, host_mem->unmap, host_mem->protect};
+	struct layout l = {.n = 2, .ph = {{PT_LOAD, PF_R, 0, 0, 64, 64, 4096},
+					  {PT_LOAD, PF_R | PF_W, 0x1000, 0x1000, 64, 64, 4096}}};
+	struct diag d = {0};
+	struct map m;
+
+	check_layout(&l, false); /* now there is a guess */
+	l.ph[1].va = (uint64_t)1 << (8 * sizeof(uintptr_t) - 3);
+	make_file(&l, kit_path("far.so"));
+	below = host_mem;
+	host_mem = &watched;
+	ck_assert(!map_file(&m, kit_path("far.so"), &d));
+	host_mem = below;
+	ck_assert_ptr_nonnull(strstr(d.text, "failed to map segment"));
+	ck_assert_uint_lt(highest, UINTPTR_MAX / 2);
+}
+END_TEST
+
 static void add(TCase *tc)
 {
 	tcase_add_test(tc, random_layouts);
@@ -458,6 +489,7 @@ static void add(TCase *tc)
 	tcase_add_test(tc, bss_on_a_read_only_page);
 	tcase_add_test(tc, bss_of_code);
 	tcase_add_test(tc, every_call_fails);
+	tcase_add_test(tc, no_place_below);
 	tcase_add_test(tc, gate);
 	tcase_add_test(tc, relro);
 	tcase_add_test(tc, text_relocations);

@@ -19,6 +19,14 @@
 #include "compat/peek.h"
 #include "loader/arena.h"
 
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+#define KIT_SANITIZED
+#elif defined __has_feature
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) /* clang's way to say so */
+#define KIT_SANITIZED
+#endif
+#endif
+
 /* A test case leaves its memory to the end of its process; what the loader leaves, kit_unchanged sees. */
 const char *__asan_default_options(void);
 const char *__asan_default_options(void)
@@ -242,7 +250,7 @@ static int count_fds(void)
 /* Allocators come and go with private read-write memory; everything else is ours to answer for. */
 static bool of_allocator(const char *line)
 {
-#ifdef __SANITIZE_ADDRESS__ /* its allocator reserves room */
+#ifdef KIT_SANITIZED /* its allocator reserves room */
 	if (strstr(line, " ---p 00000000 00:00 0"))
 		return true;
 #endif
