@@ -44,14 +44,16 @@ static uintptr_t start_va(const struct image *im)
 /* Lengths lead from entry to entry, and a zero ends them. */
 static bool ends(const struct image *im, uintptr_t va)
 {
-	const uint32_t *len;
+	const void *at;
+	uint32_t len;
 
-	while ((len = image_at(im, va, sizeof *len))) {
-		if (*len == 0)
+	while ((at = image_at(im, va, sizeof len))) {
+		memcpy(&len, at, sizeof len); /* a damaged table may be anywhere */
+		if (len == 0)
 			return true;
-		if (*len == UINT32_MAX || va + *len < va) /* 64-bit entries: nobody makes them */
+		if (len == UINT32_MAX || va + len < va) /* 64-bit entries: nobody makes them */
 			return false;
-		va += sizeof *len + *len;
+		va += sizeof len + len;
 	}
 	return false;
 }
