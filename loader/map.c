@@ -30,6 +30,7 @@
 enum { PROT_R = 1, PROT_W = 2, PROT_X = 4 };
 enum { MAP_PRIV = 2, MAP_FIX = 0x10, MAP_ANON = 0x20, MAP_NORES = 0x4000, MAP_FIX_FREE = 0x100000 };
 enum { ERROR_PERM = 1, ERROR_ACCES = 13 };
+enum { PATIENCE = 8 };
 
 static uintptr_t page_down(uintptr_t a)
 {
@@ -224,13 +225,16 @@ static bool fill(struct placing *pl, struct diag *d)
 static struct {
 	uintptr_t low, high; /* a hole */
 	uintptr_t below;
-} vacant;
+	int patience; /* where address spaces grow upwards no guess is ever right */
+} vacant = {.patience = PATIENCE};
 
 /* The end of a place for `span` bytes; 0: no idea. */
 static uintptr_t guess(uintptr_t span)
 {
 	uintptr_t end = vacant.high;
 
+	if (!vacant.patience)
+		return 0;
 	if (vacant.high - vacant.low < span)
 		return vacant.below;
 	vacant.low = vacant.high = 0;
@@ -294,8 +298,10 @@ static void *halves(struct placing *pl, uintptr_t span)
 			     page_down(pl->first->p_offset));
 	if (rest == at - low) {
 		pl->data = data;
+		vacant.patience = PATIENCE;
 		return rest;
 	}
+	vacant.patience--;
 	host_mem->unmap(at, high);
 	if (!host_failed(rest))
 		host_mem->unmap(rest, low);
