@@ -5,8 +5,8 @@
  *   floor PATTERN N FILE...   pattern: N times all files mapped, touched, protected, unmapped
  *
  * PATTERN host is ld.so's (the span by the first segment, MAP_FIXED for the others); any other is that of
- * loader/map.c (the span by one read-only mapping, mprotect for code, MAP_FIXED for data only).  What is
- * touched is what a loader touches: headers and symbols, code (a constructor runs), data (relocated; ld.so
+ * loader/map.c (data first, one read-only mapping below it, mprotect for code) and loader/unload.c (neighbours
+ * are unmapped together).  What is touched is what a loader touches: headers and symbols, code (a constructor runs), data (relocated; ld.so
  * reads its dynamic section first, which is a page fault more).
  *
  * Called by main.  Knows nothing of symbols or relocations, and is no loader: the files are the fixtures.
@@ -77,6 +77,43 @@ static const ElfW(Phdr) * read_headers(struct mapped *m, int fd)
 	return ph;
 }
 
+static void map_as_host(struct mapped *m, const ElfW(Phdr) * ph, int fd)
+{
+	m->base = mmap(NULL, m->len, PROT_READ, MAP_PRIVATE, fd, 0);
+	for (int i = 0; i < m->head.eh.e_phnum; i++)
+		if (ph[i].p_type == PT_LOAD && ph[i].p_vaddr)
+			map_segment(m, &ph[i], fd);
+}
+
+/* Where the same file lay the last time, if it can. */
+static void map_as_ours(struct mapped *m, int fd)
+{
+	size_t low = down(m->data->p_vaddr);
+	char *at = mmap(m->base ? m->base + low : NULL, m->len - low, prot(m->data), MAP_PRIVATE, fd,
+			(off_t)down(m->data->p_offset));
+
+	m->base = at - low;
+	if (mmap(m->base, low, PROT_READ, MAP_PRIVATE | MAP_FIXED_NOREPLACE, fd, 0) != m->base) {
+		munmap(at, m->len - low);
+		m->base = mmap(NULL, m->len, PROT_READ, MAP_PRIVATE, fd, 0);
+		map_segment(m, m->data, fd);
+	}
+	(void)*(volatile char *)m->base;
+	mprotect(m->base + down(m->code->p_vaddr), up(m->code->p_memsz), prot(m->code));
+}
+
+static void unmap(struct mapped *m, int n)
+{
+	for (int i = n; i-- > 0;) { /* the last one is the lowest */
+		size_t len = m[i].len;
+		char *base = m[i].base;
+
+		while (i > 0 && m[i - 1].base == base + len)
+			len += m[--i].len;
+		munmap(base, len);
+	}
+}
+
 static void map_file(struct mapped *m, const char *file, bool as_host)
 {
 	int fd = open(file, O_RDONLY | O_CLOEXEC);
@@ -85,14 +122,10 @@ static void map_file(struct mapped *m, const char *file, bool as_host)
 
 	fstat(fd, &st);
 	ph = read_headers(m, fd);
-	m->base = mmap(NULL, m->len, PROT_READ, MAP_PRIVATE, fd, 0);
-	for (int i = 0; as_host && i < m->head.eh.e_phnum; i++)
-		if (ph[i].p_type == PT_LOAD && ph[i].p_vaddr)
-			map_segment(m, &ph[i], fd);
-	if (!as_host) {
-		mprotect(m->base + down(m->code->p_vaddr), up(m->code->p_memsz), prot(m->code));
-		map_segment(m, m->data, fd);
-	}
+	if (as_host)
+		map_as_host(m, ph, fd);
+	else
+		map_as_ours(m, fd);
 	close(fd);
 }
 
@@ -122,8 +155,11 @@ static void once(struct mapped *m, char **file, int n, bool as_host)
 				 down(m[i].relro->p_vaddr + m[i].relro->p_memsz) -
 					 down(m[i].relro->p_vaddr),
 				 PROT_READ);
-	for (int i = n; i-- > 0;)
-		munmap(m[i].base, m[i].len);
+	if (as_host)
+		for (int i = n; i-- > 0;)
+			munmap(m[i].base, m[i].len);
+	else
+		unmap(m, n);
 }
 
 void case_floor(int n, char **arg)
