@@ -10,7 +10,8 @@
  * calls the group.  Groups without such an image run at once.
  *
  * A libc that does not sort (musl, and a static program) runs destructors in the reverse order of
- * constructors. Ours are the youngest, so all of them hang on the program's.
+ * constructors.  Ours are younger than the program, so they hang on its first destructor; those that a
+ * start-up library's constructor opened are older, and hang on its last.
  *
  * What is written is libc's copy of two words in a dynamic section (private memory, behind RELRO); see
  * host-libc facts: both glibc and musl read them at that moment.
@@ -82,10 +83,14 @@ static bool writable(const struct image *im, bool yes)
 	return host_mem->protect((void *)from, to - from, yes ? PROT_R | PROT_W : PROT_R) >= 0;
 }
 
-/* One more destructor, at the end of im's array (it runs first there) or at its beginning (last). */
-static bool lend(struct image *im, void (*hook)(void), bool first)
+/*
+ * One more function in im's DT_INIT_ARRAY or DT_FINI_ARRAY, at its end or its beginning.  Destructors run
+ * backwards.
+ */
+static bool lend(struct image *im, intptr_t tag, void (*hook)(void), bool at_end)
 {
-	elf_dyn *array = entry(im, DT_FINI_ARRAY), *size = entry(im, DT_FINI_ARRAYSZ);
+	elf_dyn *array = entry(im, tag);
+	elf_dyn *size = entry(im, tag == DT_INIT_ARRAY ? DT_INIT_ARRAYSZ : DT_FINI_ARRAYSZ);
 	uintptr_t *new;
 	size_t n;
 
@@ -97,8 +102,8 @@ static bool lend(struct image *im, void (*hook)(void), bool first)
 		arena_free(new);
 		return false;
 	}
-	memcpy(new + !first, (void *)(im->map.bias + array->d_un.d_ptr), n * sizeof *new);
-	new[first ? n : 0] = (uintptr_t)hook;
+	memcpy(new + !at_end, (void *)(im->map.bias + array->d_un.d_ptr), n * sizeof *new);
+	new[at_end ? n : 0] = (uintptr_t)hook;
 	array->d_un.d_ptr = (uintptr_t)new - im->map.bias;
 	size->d_un.d_val = (n + 1) * sizeof *new;
 	writable(im, false);
@@ -171,37 +176,55 @@ static bool lend_hooks(unsigned from)
 			waiting |= im->fini_due;
 		} else if (im->startup && im != registry.libdlrs && entry(im, DT_FINI_ARRAY)) {
 			last = im;
-			if (waiting && lend(im, run_group, true))
+			if (waiting && lend(im, DT_FINI_ARRAY, run_group, true))
 				im->hooked = true, waiting = false;
 		}
 	}
-	return !waiting || (last && lend(last, run_rest, false));
+	return !waiting || (last && lend(last, DT_FINI_ARRAY, run_rest, false));
 }
 
 /* --- where libc does not sort ----------------------------------------------------------------------- */
 
-static struct image *youngest(void)
+static unsigned older; /* so many were constructed before the program */
+
+static struct image *youngest(unsigned after)
 {
 	struct image *last = NULL;
 
 	for (struct space *sp = &registry.base; sp; sp = sp->next)
 		for (struct image *im = sp->first; im; im = im->next)
-			if (ours(im) && im->fini_due && (!last || im->turn > last->turn))
+			if (ours(im) && im->fini_due && im->turn > after && (!last || im->turn > last->turn))
 				last = im;
 	return last;
 }
 
-static void run_backwards(void)
+static void run_backwards(unsigned after)
 {
 	struct image *im;
 
 	do {
 		lock_enter();
-		im = youngest();
+		im = youngest(after);
 		lock_leave();
 		if (im)
 			init_fini(im);
 	} while (im);
+}
+
+static void run_younger(void)
+{
+	run_backwards(older);
+}
+
+static void run_older(void)
+{
+	run_backwards(0);
+}
+
+/* The program's first constructor, if we are here before it. */
+static void program_begins(void)
+{
+	older = init_turns();
 }
 
 void exit_arm(void)
@@ -211,8 +234,11 @@ void exit_arm(void)
 	if (host.style->sorted || host.is_static)
 		return;
 	lock_enter();
-	if (!armed)
-		armed = lend(registry.program, run_backwards, true);
+	if (!armed && lend(registry.program, DT_FINI_ARRAY, run_younger, true)) {
+		armed = true; /* the older ones are our own destructor's, if the next cannot be had */
+		lend(registry.program, DT_FINI_ARRAY, run_older, false);
+		lend(registry.program, DT_INIT_ARRAY, program_begins, false);
+	}
 	lock_leave();
 }
 
@@ -223,7 +249,7 @@ void exit_run(void)
 	bool lent;
 
 	if (!host.style->sorted || host.is_static) {
-		run_backwards();
+		run_older();
 		return;
 	}
 	lock_enter();

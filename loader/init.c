@@ -37,6 +37,11 @@ static char **environment(void)
 	return host.env_now && *host.env_now ? *host.env_now : host.envp;
 }
 
+unsigned init_turns(void)
+{
+	return atomic_load_explicit(&turns, memory_order_relaxed); /* a count; partner: construct */
+}
+
 static void construct(struct image *im)
 {
 	uint64_t t = diag_on(TRACE_STATISTICS) ? host_nanoseconds() : 0;

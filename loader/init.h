@@ -17,6 +17,9 @@
  */
 bool init_wait(const struct image *im);
 
+/* How many images' constructors have begun. */
+unsigned init_turns(void);
+
 /* im's destructors have run. NEEDS_LOCK. */
 void init_over(struct image *im);
 
