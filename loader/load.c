@@ -109,13 +109,19 @@ static bool versions(struct load *ld)
 /* The root's whole closure, dependents first. */
 static bool sort(struct load *ld)
 {
-	unsigned n = ld->search->n;
+	unsigned n = ld->search->n, norder = ld->root->norder;
+	bool ok;
 
 	ld->order = arena_alloc(n * sizeof(*ld->order));
 	if (!ld->order)
 		return diag_no_memory(ld->diag, ld->root->path);
 	memcpy(ld->order, ld->search->im, n * sizeof(*ld->order));
-	return scope_sort(ld->order, n, true, false) || diag_no_memory(ld->diag, ld->root->path);
+	/* glibc sorts before it notes what a new root depends on: circles that lead back to it end there. */
+	if (stage_is_fresh(ld->root) && host.style->sorted)
+		ld->root->norder = 0;
+	ok = scope_sort(ld->order, n, true, false);
+	ld->root->norder = norder;
+	return ok || diag_no_memory(ld->diag, ld->root->path);
 }
 
 /* New images: the global scope, then the root's closure; the other way round with RTLD_DEEPBIND. */

@@ -71,6 +71,33 @@ CASE(cycle)
 	puts(twin_trace);
 }
 
+/* Whose constructor comes when is nobody's promise, but programs have come to rely on it. */
+CASE(cycle_with_a_leaf)
+{
+	shut(load("./libloop1.so", RTLD_NOW));
+	puts(twin_trace);
+}
+
+CASE(cycle_with_a_leaf_entered_in_the_middle)
+{
+	void *middle = load("./libloop2.so", RTLD_NOW);
+
+	shut(load("./libloop1.so", RTLD_NOW));
+	shut(middle);
+	puts(twin_trace);
+}
+
+CASE(cycle_with_a_leaf_and_both_ends_open)
+{
+	void *base = load("./libbase.so", RTLD_NOW), *one = load("./libloop1.so", RTLD_NOW);
+	void *two = load("./libloop2.so", RTLD_NOW);
+
+	shut(one);
+	shut(base);
+	shut(two);
+	puts(twin_trace);
+}
+
 CASE(cycle_goes_when_the_last_handle_goes)
 {
 	void *one = load("./libring1.so", RTLD_NOW), *two = load("./libring2.so", RTLD_NOW);
