@@ -21,6 +21,7 @@
 #include "debugger.h"
 
 #include "../compat/host.h"
+#include "hash.h"
 #include "lock.h"
 #include "registry.h"
 #include "text.h"
@@ -53,6 +54,21 @@ static bool write_words(struct link_map *first)
 	return false;
 }
 
+/*
+ * A program that names _r_debug has, by a copy relocation, one of its own, which libc filled when it started
+ * the program.
+ */
+static void write_copy(struct link_map *first)
+{
+	struct sym_request rq = sym_request("_r_debug");
+	const struct image *program = registry.program;
+	const elf_sym *s = hash_lookup(&program->st, &rq);
+	struct r_debug *copy = s ? (struct r_debug *)image_value(program, s) : NULL;
+
+	if (copy && copy != host.debug && s->st_size >= sizeof *copy && copy->r_map == host.main)
+		host_poke(&copy->r_map, &first, sizeof first);
+}
+
 static bool splice(void)
 {
 	struct link_map *first = registry.program->handle;
@@ -69,6 +85,7 @@ static bool splice(void)
 	/* Another libdlrs was faster: its first entry is the list's, ours shows what is there now. */
 	if (host.debug->r_map != first)
 		first->l_next = host.debug->r_map->l_next;
+	write_copy(first);
 	trap_find();
 	state = SPLICED;
 	return true;

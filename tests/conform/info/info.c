@@ -13,6 +13,20 @@ int exported_here(void)
 	return 1;
 }
 
+#ifdef __GLIBC__
+/* As debuggers' friends do it: the symbol, which the compiler has copied into the program. */
+CASE(r_debug_of_the_program)
+{
+	void *h = shown();
+	struct link_map *map = _r_debug.r_map;
+
+	same(map->l_name, "");
+	while (map && map != h)
+		map = map->l_next;
+	ok(map);
+}
+#endif
+
 CASE(dladdr_of_the_program)
 {
 	Dl_info i;
