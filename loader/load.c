@@ -179,14 +179,27 @@ static void expect(struct load *ld)
 		scope_expect(global, lookups);
 }
 
+/*
+ * Lookups of the new images go through its closure from now on, and what it binds to in there is no more than
+ * a dependency.  An older root gets both at commit.
+ */
+static void settle_root(struct load *ld)
+{
+	struct image *root = ld->root;
+
+	atomic_store_explicit(&root->search, ld->search, memory_order_release);
+	arena_free(root->order);
+	root->order = ld->order;
+	root->norder = ld->search->n;
+}
+
 static bool scope(struct load *ld)
 {
 	if (!versions(ld) || !sort(ld) || !chains(ld) || !older_chains(ld))
 		return false;
 	expect(ld);
-	/* Lookups of the new images go through it from now on.  An older root gets it at commit. */
-	if (ld->nfresh)
-		atomic_store_explicit(&ld->root->search, ld->search, memory_order_release);
+	if (stage_is_fresh(ld->root))
+		settle_root(ld);
 	return true;
 }
 
@@ -318,6 +331,8 @@ static void drop(struct load *ld)
 	for (unsigned i = 0; ld->chains && i < ld->search->n; i++)
 		arena_free(ld->chains[i]);
 	unique_undo(ld->space);
+	if (ld->root && ld->root->order == ld->order)
+		ld->order = NULL; /* goes with the root */
 	for (unsigned i = ld->nfresh; i-- > 0;) {
 		struct image *im = ld->fresh[i];
 

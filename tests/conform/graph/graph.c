@@ -98,6 +98,24 @@ CASE(cycle_with_a_leaf_and_both_ends_open)
 	puts(twin_trace);
 }
 
+CASE(knot)
+{
+	void *h = load("./libknotb.so", RTLD_NOW);
+
+	same(ASK(h, "refers"), "knotc");
+	shut(h);
+	puts(twin_trace);
+}
+
+CASE(knot_bound_late)
+{
+	void *h = load("./libknotb.so", RTLD_LAZY);
+
+	same(ASK(h, "refers"), "knotc");
+	shut(h);
+	puts(twin_trace);
+}
+
 CASE(cycle_goes_when_the_last_handle_goes)
 {
 	void *one = load("./libring1.so", RTLD_NOW), *two = load("./libring2.so", RTLD_NOW);
