@@ -261,6 +261,16 @@ bool image_depends_on(const struct image *im, const struct image *to)
 	return false;
 }
 
+void image_unbind_dependencies(struct image *im)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < im->nbinds; i++)
+		if (!image_depends_on(im, im->binds[i]))
+			im->binds[kept++] = im->binds[i];
+	im->nbinds = kept;
+}
+
 bool image_bind_new(struct image *im, struct image *to)
 {
 	struct image **more;

@@ -207,6 +207,9 @@ bool image_depends_on(const struct image *im, const struct image *to);
 bool image_bind(struct image *im, struct image *to);
 bool image_bind_new(struct image *im, struct image *to);
 
+/* What it depends on, now that it is a root, is no binding besides.  NEEDS_LOCK. */
+void image_unbind_dependencies(struct image *im);
+
 static inline void image_set_state(struct image *im, enum image_state state)
 {
 	atomic_store_explicit(&im->state, state, memory_order_relaxed);

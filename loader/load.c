@@ -318,6 +318,7 @@ static void commit(struct load *ld)
 		arena_free(root->order);
 	root->order = ld->order;
 	root->norder = ld->search->n;
+	image_unbind_dependencies(root);
 	atomic_store_explicit(&root->settled, false, memory_order_relaxed);
 	opened(ld);
 }

@@ -388,7 +388,7 @@ struct sorter {
 	struct image **out;   /* filled from the end */
 	struct image **stack; /* the path to where we are; index counts the children done */
 	unsigned head;
-	bool follow_binds, met_binds;
+	bool follow_binds;
 };
 
 static struct image *child(struct sorter *s, struct image *im)
@@ -398,10 +398,7 @@ static struct image *child(struct sorter *s, struct image *im)
 	if (i < im->norder)
 		return im->order[i];
 	i -= im->norder;
-	if (!s->follow_binds || i >= im->nbinds)
-		return NULL;
-	s->met_binds = true;
-	return im->binds[im->nbinds - 1 - i];
+	return s->follow_binds && i < im->nbinds ? im->binds[im->nbinds - 1 - i] : NULL;
 }
 
 /* Depth first from im; an image is put out when all it depends on has been. */
@@ -449,6 +446,15 @@ static void move_to_front(struct image **im, unsigned n, struct image *first)
 	im[0] = first;
 }
 
+/* glibc sorts a whole namespace at once, and twice as soon as one image there has ever had a binding. */
+static bool any_binds(const struct space *sp)
+{
+	for (const struct image *im = sp ? sp->first : NULL; im; im = im->next)
+		if (im->binds)
+			return true;
+	return false;
+}
+
 bool scope_sort(struct image **im, unsigned n, bool keep_first, bool for_fini)
 {
 	struct image *first = im[0];
@@ -459,7 +465,8 @@ bool scope_sort(struct image **im, unsigned n, bool keep_first, bool for_fini)
 		return false;
 	s.stack = work + n;
 	pass(&s, im, work, n);
-	if (s.met_binds) { /* once more without them, so that they never outweigh a dependency */
+	/* Once more without them, so that they never outweigh a dependency. */
+	if (for_fini && any_binds(first->space)) {
 		s.follow_binds = false;
 		pass(&s, work, im, n);
 	} else {

@@ -19,6 +19,9 @@ static void graph(struct image **im, unsigned n, const char *const *edges)
 {
 	for (unsigned i = 0; i < n; i++)
 		im[i] = image_new(&kit_space, (char[]){(char)('a' + i), 0});
+	kit_space.first = im[0];
+	for (unsigned i = 1; i < n; i++)
+		im[i - 1]->next = im[i];
 	for (unsigned i = 0; i < n; i++) {
 		im[i]->order = arena_alloc((strlen(edges[i]) + 1) * sizeof(*im[i]->order));
 		im[i]->order[im[i]->norder++] = im[i];

@@ -116,6 +116,22 @@ CASE(knot_bound_late)
 	puts(twin_trace);
 }
 
+/* glibc sorts the whole process: a binding anywhere turns a circle round. */
+CASE(cycle_beside_a_binding)
+{
+	load("./libasker.so", RTLD_NOW);
+	shut(load("./libfront.so", RTLD_NOW));
+	puts(twin_trace);
+}
+
+/* A binding that becomes a dependency counts no more, but for having been there. */
+CASE(cycle_entered_where_it_was_bound)
+{
+	load("./libtri3.so", RTLD_NOW);
+	load("./libtri2.so", RTLD_NOW);
+	trace_now();
+}
+
 CASE(cycle_goes_when_the_last_handle_goes)
 {
 	void *one = load("./libring1.so", RTLD_NOW), *two = load("./libring2.so", RTLD_NOW);
