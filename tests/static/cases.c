@@ -103,6 +103,49 @@ static void threads(void)
 	eq(call(first, "first_locals"), 1203);
 }
 
+static int mapped(const char *name)
+{
+	char line[4096];
+	FILE *f = fopen("/proc/self/maps", "r");
+	int n = 0;
+
+	while (fgets(line, sizeof line, f))
+		n += strstr(line, name) != NULL;
+	fclose(f);
+	return n;
+}
+
+/* Each has its own private copy, and all share another library, which comes and goes. */
+static void *opens_and_closes(void *unused)
+{
+	(void)unused;
+	for (int i = 0; i < 100; i++) {
+		void *own = dlopen("./first.so", RTLD_NOW | CUSTOM_NOT_REGISTER), *shared = need("./first-desc.so");
+
+		ok(own);
+		eq(call(own, "first_locals"), 1203);
+		eq(call(own, "first_locals"), 2314);
+		ok(call(shared, "first_locals") >= 1203);
+		eq(call(shared, "first_answer"), 1042);
+		eq(dlclose(own), 0);
+		eq(dlclose(shared), 0);
+	}
+	return NULL;
+}
+
+static void storm(void)
+{
+	pthread_t t[8];
+
+	if (keeps_all)
+		return; /* of 800 copies none would go */
+	for (int i = 0; i < 8; i++)
+		eq(pthread_create(&t[i], NULL, opens_and_closes, NULL), 0);
+	for (int i = 0; i < 8; i++)
+		pthread_join(t[i], NULL);
+	eq(mapped("/first.so") + mapped("/first-desc.so"), 0);
+}
+
 static void depends(void)
 {
 	void *second = need("./second.so");
@@ -120,18 +163,6 @@ static void plugin_opens(void)
 	eq(((int (*)(const char *))look(first, "first_opens"))("./second.so"), 1083);
 	eq(((int (*)(const char *))look(first, "first_finds"))("program_says"), 1);
 	eq(((int (*)(const char *))look(first, "first_finds"))("nobody_has_this"), 0);
-}
-
-static int mapped(const char *name)
-{
-	char line[4096];
-	FILE *f = fopen("/proc/self/maps", "r");
-	int n = 0;
-
-	while (fgets(line, sizeof line, f))
-		n += strstr(line, name) != NULL;
-	fclose(f);
-	return n;
 }
 
 static void closes(void)
@@ -286,6 +317,7 @@ const struct test tests[] = {
 	{"thread_locals", thread_locals},
 	{"descriptors", descriptors},
 	{"threads", threads},
+	{"storm", storm},
 	{"depends", depends},
 	{"plugin_opens", plugin_opens},
 	{"closes", closes},

@@ -87,6 +87,36 @@ static void thread_local_objects()
 	said("thread over ");
 }
 
+// Exceptions in libraries that come and go, while other threads throw through others.
+static void *throws_in_copies(void *)
+{
+	for (int i = 0; i < (keeps_all ? 5 : 50); i++) {
+		void *h = dlopen("./throws.so", RTLD_NOW | CUSTOM_NOT_REGISTER);
+		bool caught = false;
+
+		ok(h);
+		eq(((int (*)(int))look(h, "throws_inside"))(1), 1);
+		try {
+			((void (*)())look(h, "throws_out"))();
+		} catch (const std::runtime_error &) {
+			caught = true;
+		}
+		ok(caught);
+		eq(dlclose(h), 0);
+	}
+	return nullptr;
+}
+
+static void storm()
+{
+	pthread_t t[6];
+
+	for (auto &one : t)
+		eq(pthread_create(&one, nullptr, throws_in_copies, nullptr), 0);
+	for (auto one : t)
+		pthread_join(one, nullptr);
+}
+
 static pthread_barrier_t waiting;
 
 static void waits_to_be_cancelled()
@@ -141,6 +171,7 @@ const struct test tests[] = {
 	{"out_of_the_program", out_of_the_program},
 	{"after_close", after_close},
 	{"thread_local_objects", thread_local_objects},
+	{"storm_of_exceptions", storm},
 	{"cancellation", cancellation},
 	{"beside_libcs_own_loader", beside_libcs_own_loader},
 	{nullptr, nullptr},

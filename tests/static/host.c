@@ -4,8 +4,11 @@
  */
 #include "host.h"
 
+#include <pthread.h>
+
 char program_said[4096];
 int keeps_all;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 int program_counts(int n)
 {
@@ -16,7 +19,10 @@ void program_says(const char *word)
 {
 	if (getenv("STATIC_ALOUD"))
 		puts(word);
-	strcat(strcat(program_said, word), " ");
+	pthread_mutex_lock(&lock);
+	if (strlen(program_said) + strlen(word) + 2 < sizeof program_said)
+		strcat(strcat(program_said, word), " ");
+	pthread_mutex_unlock(&lock);
 }
 
 void failed(int line, const char *what, const char *why)
