@@ -3,7 +3,8 @@
 #
 # The storms of tests/conform/thread/storm.c for longer, round after round, with libdlrs preloaded.
 #
-#   run.sh [seconds [rounds]]           each storm lasts `seconds` (default 20), all of them `rounds` times (default 3)
+#   run.sh [seconds [rounds [pattern]]] each storm lasts `seconds` (default 20), all of them (or those whose names
+#                                       have the pattern) `rounds` times (default 3)
 #
 # DLRS_LIB   the library to preload (default build/libdlrs.so.0)
 # SIDE       "host" runs them on the host's loader instead, to see what a storm asks of a loader
@@ -13,7 +14,7 @@ set -u -o pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
 lib=${DLRS_LIB:-$top/build/libdlrs.so.0}
 side=${SIDE:-ours}
-seconds=${1:-20} rounds=${2:-3} bad=0
+seconds=${1:-20} rounds=${2:-3} pattern=${3:-} bad=0
 storm=$top/build/conform/thread/storm
 
 preload=$lib
@@ -23,7 +24,7 @@ preload=$lib
 scratch=$(mktemp -d) || exit 1
 trap 'rm -rf "$scratch"' EXIT
 
-for case in $("$storm" --list); do
+for case in $("$storm" --list | grep -e "$pattern"); do
 	for ((round = 1; round <= rounds; round++)); do
 		{
 			timeout -k 5 $((seconds * 10 + 300)) env ${preload:+LD_PRELOAD="$preload"} TWIN_SIDE="$side" \
@@ -33,7 +34,7 @@ for case in $("$storm" --list); do
 		[ $rc -eq 0 ] || break
 	done
 	if [ $rc -eq 0 ]; then
-		echo "PASS stress/$case"
+		echo "PASS stress/$case$(sed 's/^/: /' "$scratch/out")"
 	else
 		echo "FAIL stress/$case: round $round, exit $rc: $(tail -n 3 "$scratch/out" | tr '\n' ' ' | cut -c 1-400)"
 		bad=1

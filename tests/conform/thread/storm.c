@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Storms: eight threads that open, look up, throw, walk, close and create threads for two seconds (TWIN_STORM seconds),
- * checking every answer. In the end nothing may be left.
+ * Storms: sixteen threads that open, look up, throw, walk, close and create threads for two seconds (TWIN_STORM
+ * seconds), checking every answer. In the end nothing may be left. With TWIN_STORM each says how much it did.
  *
  * BUILD storm: -pthread
  */
@@ -14,9 +14,9 @@
 #include <sys/wait.h>
 #include <time.h>
 
-enum { THREADS = 8, LIBRARIES = 5 };
+enum { THREADS = 16, LIBRARIES = 5, COPIED = LIBRARIES + 1 };
 
-static atomic_int alive[LIBRARIES + 1];
+static atomic_int alive[COPIED + 1];
 static atomic_bool stop;
 static bool
 	child; /* forked in the middle of somebody's constructor: the counts mean nothing there */
@@ -25,15 +25,18 @@ void born(int id);
 void died(int id);
 void born(int id)
 {
-	if (atomic_fetch_add(&alive[id], 1) && !child)
+	if (atomic_fetch_add(&alive[id], 1) && !child && id < COPIED)
 		fail("libstorm%d constructed twice", id);
 }
 
 void died(int id)
 {
-	if (atomic_fetch_sub(&alive[id], 1) != 1 && !child)
+	if (atomic_fetch_sub(&alive[id], 1) != 1 && !child && id < COPIED)
 		fail("libstorm%d destroyed twice", id);
 }
+
+/* How much was done. */
+static atomic_ulong opens, copies, lookups, throws, walks, threads, forks, signals;
 
 static double now(void)
 {
@@ -62,6 +65,7 @@ static void *check_library(void *h, int id)
 {
 	int first = call(h, "storm_tls");
 
+	throws++;
 	eq(call1(h, "storm", 1000), 1000 + id);
 	eq(call1(h, "storm_base", 5), 6);
 	eq(call(h, "storm_tls"), first + 1);
@@ -81,6 +85,22 @@ static void open_and_close(unsigned *seed)
 
 	check_library(h, id);
 	shut(h);
+	opens++;
+}
+
+/* One's own copy, with data that nobody has touched; every other one a snapshot. */
+static void open_a_copy(unsigned *seed)
+{
+	int kind = next(seed) % 2 ? 0x400 : 0x400 | 0x100000;
+	void *h = load("./libstorm6.so", RTLD_NOW | (TWIN_PRIVATE_COPIES ? kind : 0));
+
+	if (TWIN_PRIVATE_COPIES)
+		eq(call(h, "storm_tls"), 100 * COPIED);
+	eq(call1(h, "storm", 1000), 1000 + COPIED);
+	eq(call1(h, "storm_base", 5), 6);
+	shut(h);
+	copies++;
+	throws++;
 }
 
 struct visit {
@@ -107,6 +127,7 @@ static void walk(unsigned *seed)
 	dl_iterate_phdr(visit, &v);
 	ok(v.calls >= 4 && v.adds >= adds && v.subs >= subs);
 	adds = v.adds, subs = v.subs;
+	walks++;
 }
 
 static void look_up(unsigned *seed)
@@ -118,6 +139,7 @@ static void look_up(unsigned *seed)
 	ok(strstr(dlerror(), "no_such_symbol"));
 	ok(dladdr((void *)born, &i));
 	same(i.dli_sname, "born");
+	lookups++;
 }
 
 static void fail_to_open(unsigned *seed)
@@ -140,6 +162,7 @@ static void make_thread(unsigned *seed)
 
 	eq(pthread_create(&t, NULL, short_life, seed), 0);
 	pthread_join(t, NULL);
+	threads++;
 }
 
 typedef void deed_fn(unsigned *seed);
@@ -159,6 +182,7 @@ static void storm(void (*meanwhile)(void))
 {
 	double end = now() + seconds();
 	pthread_t t[THREADS];
+	int fds = twin_fds();
 
 	for (long i = 0; i < THREADS; i++)
 		eq(pthread_create(&t[i], NULL, perform, (void *)i), 0);
@@ -167,12 +191,17 @@ static void storm(void (*meanwhile)(void))
 	stop = true;
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(t[i], NULL);
-	for (int id = 0; id <= LIBRARIES; id++)
+	for (int id = 0; id <= COPIED; id++)
 		eq(alive[id], 0);
 	if (TWIN_UNMAPPING_WAITS_FOR_READERS)
 		shut(load("./libother.so", RTLD_NOW));
 	eq(twin_mapped("/libstorm"), 0);
 	eq(twin_mapped("/libbase.so"), 0);
+	eq(twin_mapped("memfd:"), 0);
+	eq(twin_fds(), fds);
+	if (getenv("TWIN_STORM"))
+		printf("%lu opens, %lu private copies, %lu throws, %lu lookups, %lu walks, %lu threads, %lu forks, %lu signals\n",
+		       opens, copies, throws, lookups, walks, threads, forks, signals);
 }
 
 static void open_here(void)
@@ -196,9 +225,11 @@ CASE(open_and_close_in_all)
 
 static void everything(void)
 {
-	static deed_fn *const kinds[] = {open_and_close, open_and_close, open_and_close,
-					 walk,		 look_up,	 fail_to_open,
-					 make_thread,	 make_thread};
+	static deed_fn *const kinds[THREADS] = {
+		open_and_close, open_and_close, open_and_close, open_and_close, open_and_close, open_a_copy,
+		open_a_copy,	open_a_copy,	walk,		walk,		look_up,	look_up,
+		fail_to_open,	make_thread,	make_thread,	make_thread,
+	};
 
 	memcpy(deeds, kinds, sizeof deeds);
 }
@@ -259,6 +290,7 @@ static void profile(int signal)
 	backtrace(pc, 16);
 	if (!dladdr((void *)died, &i) || strcmp(i.dli_sname, "died"))
 		abort();
+	signals++;
 	errno = saved;
 }
 
@@ -300,8 +332,19 @@ static void fork_once(void)
 		look_up(&seed);
 		_exit(0);
 	}
-	waitpid(pid, &status, 0);
+	while (waitpid(pid, &status, 0) < 0)
+		eq(errno, EINTR);
 	eq(status, 0);
+	forks++;
+}
+
+/* All of the above together. */
+CASE(forks_and_a_profiler_in_a_storm)
+{
+	profiled();
+	everything();
+	storm(fork_once);
+	signal(SIGPROF, SIG_IGN);
 }
 
 CASE(fork_in_a_storm)
