@@ -36,6 +36,8 @@ clean_tree()
 			return a + b + c(d, e);
 		}
 	END
+	put tests/conform/map/map.c <<<'CASE(one) { }'
+	put tests/PEERS.md <<<'`map/one`'
 	put libdl-shim/door.h <<<'#include "loader/map.h"'
 	put include/dlrs.h <<<$'#define DLRS_VERSION_MAJOR 1\n#define DLRS_VERSION_MINOR 2\n#define DLRS_VERSION_PATCH 3'
 	{
@@ -130,6 +132,8 @@ rm "$tree/arch/arch.h"
 expect 'a listed source that is gone' 'Makefile.am lists every source and unit test'
 put tests/check_map.c <<<''
 expect 'a unit test the makefile does not list' 'Makefile.am lists every source and unit test'
+echo '`map/one`, `map/two`' >"$tree/tests/PEERS.md"
+expect 'a test that is not there is named' 'tests named in tests/PEERS.md exist'
 sed -i 's/MINOR 2/MINOR 7/' "$tree/include/dlrs.h"
 expect 'two version numbers' 'one version number'
 

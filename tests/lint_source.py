@@ -254,9 +254,26 @@ def check_lists():
          [] if version == header else [f"configure.ac says {version}, include/dlrs.h says {header}"])
 
 
+# The tests named in tests/PEERS.md: `category/case`, `category/program.case`, `check_room/test`.
+def check_named_tests():
+    places = []
+    names = [n for n in re.findall(r"`(\w+)/([\w.]+)`", read("tests/PEERS.md")) if n[0] != "tests"]
+    for group, name in names:
+        program, _, case = name.rpartition(".")
+        if group.startswith("check_"):
+            sources, macro = [f"tests/{group}.c"], "START_TEST"
+        else:
+            stem = f"tests/conform/{group}/{program}"
+            sources, macro = [p for p in files("tests/conform", ".c", ".cc") if p.startswith(stem)], "CASE"
+        if not any(os.path.exists(os.path.join(tree, p)) and f"{macro}({case})" in read(p) for p in sources):
+            places.append(f"tests/PEERS.md: no test is called {group}/{name}")
+    rule("tests named in tests/PEERS.md exist", places if names else ["it names none"])
+
+
 check_includes()
 check_sizes()
 check_words()
 check_form()
 check_lists()
+check_named_tests()
 sys.exit(1 if failures else 0)

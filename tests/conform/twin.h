@@ -80,6 +80,9 @@ bool twin_glibc_before(int minor);
 #define TWIN_REGULAR_FILES_ONLY twin_ours()
 /* Malformed headers are refused even where glibc happens to survive them. */
 #define TWIN_HEADERS_CHECKED twin_ours()
+/* Thread-local blocks honour an address in PT_TLS that is not a multiple of its alignment; glibc 2.36 aligns the block's
+ * beginning instead, where it allocates the block. */
+#define TWIN_TLS_TEMPLATE_ANYWHERE twin_ours()
 /* All resolvers of indirect functions run after everything else, so they may call through the PLT; glibc runs those
  * of exported functions, and those behind static pointers, when it meets them, and crashes. */
 #define TWIN_IFUNC_RESOLVERS_LAST twin_ours()

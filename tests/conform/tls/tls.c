@@ -6,6 +6,7 @@
  */
 #include "twin.h"
 #include <limits.h>
+#include <link.h>
 #include <pthread.h>
 #include <sys/wait.h>
 #include <threads.h>
@@ -84,6 +85,35 @@ CASE(alignment)
 	everywhere("./libalign4096.so", RTLD_NOW);
 	everywhere("./libalign64-ie.so", RTLD_NOW);
 	everywhere("./libalign64-desc.so", RTLD_NOW);
+}
+
+/* PT_TLS with an address that is not a multiple of its alignment: blocks lie where their template lies, modulo that. */
+static uintptr_t skew;
+
+static void *skewed(void *h)
+{
+	if (TWIN_TLS_TEMPLATE_ANYWHERE)
+		eq((uintptr_t)dlsym(h, "tls_public") % 4096, skew);
+	return NULL;
+}
+
+CASE(template_not_at_its_alignment)
+{
+	const char *path = twin_copy("libgd.so", twin_tmp("libskewed.so"));
+	const ElfW(Xword) align = 4096;
+	ElfW(Phdr) ph = {0};
+	FILE *f = fopen(path, "r");
+	long at = sizeof(ElfW(Ehdr));
+
+	for (; ph.p_type != PT_TLS; at += sizeof ph)
+		ok(!fseek(f, at, SEEK_SET) && fread(&ph, sizeof ph, 1, f) == 1);
+	fclose(f);
+	skew = ph.p_vaddr % align;
+	ok(skew);
+	twin_patch(path, at - sizeof ph + offsetof(ElfW(Phdr), p_align), &align, sizeof align);
+	everywhere(path, RTLD_NOW);
+	skewed(load(path, RTLD_NOW));
+	new_thread(skewed, load(path, RTLD_NOW));
 }
 
 CASE(large_blocks)
