@@ -110,7 +110,7 @@ static struct head *carve(unsigned bin)
 	struct head *h;
 
 	if ((size_t)(arena.end - arena.at) < size) {
-		char *chunk = map(CHUNK, 0);
+		char *chunk = map(CHUNK, MAP_POPULATE); /* who needs a second one needs more */
 
 		if (!chunk)
 			return NULL;
