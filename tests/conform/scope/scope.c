@@ -273,3 +273,30 @@ CASE(library_without_symbols)
 	eq(twin_mapped("/libempty.so"), 0);
 }
 #endif
+
+/* Whose is it: the root's own (5), the first's (3), the other's (1). */
+static int owner(const void *at)
+{
+	Dl_info info;
+
+	if (!dladdr(at, &info))
+		return 0;
+	return strstr(info.dli_fname, "libwide.so") ? 5 : strstr(info.dli_fname, "libwide-first.so") ? 3 : 1;
+}
+
+CASE(twenty_thousand_references_each_find_the_first)
+{
+	void *h = load("./libwide.so", RTLD_NOW | RTLD_LOCAL), **table = dlsym(h, "wide_table");
+	unsigned wrong = 0, unlike = 0;
+	char name[64];
+
+	for (int i = 0; i < 20000; i++) {
+		snprintf(name, sizeof name, "wide_symbol_with_a_rather_long_name_%d", i);
+		wrong += owner(table[i]) != (i % 5 == 0 ? 5 : i % 3 == 0 ? 3 : 1);
+		unlike += dlsym(h, name) != table[i];
+	}
+	eq(wrong, 0);
+	eq(unlike, 0);
+	shut(h);
+	ok(!twin_mapped("/libwide"));
+}
