@@ -37,7 +37,7 @@ bool twin_glibc_before(int minor);
 #define TWIN_STATIC_TLS_RESERVE twin_ours()
 /* libdlrs never makes stacks executable (as glibc >= 2.41); glibc 2.36 quietly makes every stack rwx. (musl looks at
  * the wish of programs alone, and libdlrs with it.) */
-#define TWIN_EXECSTACK_REFUSED (twin_ours() && !twin_musl())
+#define TWIN_EXECSTACK_REFUSED ((twin_ours() || !twin_glibc_before(41)) && !twin_musl())
 /* One libc, ld.so and libgcc_s for all namespaces; glibc loads a second libc into each new one. */
 #define TWIN_NAMESPACES_SHARE_LIBC twin_ours()
 /* dl_iterate_phdr shows the libraries of all namespaces; glibc's those of the caller's only. */
@@ -69,8 +69,9 @@ bool twin_glibc_before(int minor);
 #define TWIN_FORK_IN_LOAD_SAFE twin_ours()
 /* Constructors run outside the loader lock, so other threads can load meanwhile; with glibc they wait. */
 #define TWIN_CONSTRUCTORS_UNLOCKED twin_ours()
-/* A profiler's handler may unwind while libraries come and go; with glibc the unwinder may read one that just went. */
-#define TWIN_UNWINDS_IN_SIGNALS twin_ours()
+/* A profiler's handler may unwind while libraries come and go; with glibc the unwinder may read one that just went.
+ * (Before 2.35 the unwinder walks libc's list, under a lock of libc's.) */
+#define TWIN_UNWINDS_IN_SIGNALS (twin_ours() && !twin_glibc_before(35))
 /* What is unmapped while somebody reads the loader's lists goes at the next call instead. */
 #define TWIN_UNMAPPING_WAITS_FOR_READERS twin_ours()
 /* While libraries are being closed their destructors may still call each other; for glibc a library whose destructors
@@ -97,6 +98,13 @@ bool twin_glibc_before(int minor);
 #define TWIN_FAILURES_LEAVE_NOTHING (twin_ours() || !twin_glibc_before(36))
 /* libdlrs finalises the members of a cycle in the order of glibc since 2.35, which sorts anew. */
 #define TWIN_CYCLES_END_ALIKE !twin_glibc_before(35)
+/* dlerror leaves in errno what the file's error was. */
+#define TWIN_DLERROR_SETS_ERRNO !twin_glibc_before(34)
+/* Filters work; glibc 2.31 stops at an assertion. */
+#define TWIN_FILTERS (twin_ours() || !twin_glibc_before(36))
+/* What fails in a namespace is reported there; with glibc before 2.34 another libdl, which is in the namespace, ends
+ * the process. */
+#define TWIN_NAMESPACES_REPORT_ERRORS (twin_ours() || !twin_glibc_before(34))
 /* Before glibc 2.34 there were a libdl and a libpthread, and libc's file was called libc-2.31.so. */
 #define TWIN_LIBC_IN_PARTS twin_glibc_before(34)
 

@@ -8,7 +8,7 @@
 #   inside.sh tests               smoke, conform, debug; prints PASS, FAIL or SKIP lines
 set -u -o pipefail
 
-export DEBIAN_FRONTEND=noninteractive TMPDIR=/tmp
+export DEBIAN_FRONTEND=noninteractive TMPDIR=/tmp GDB_TIMEOUT=1200 CASE_TIMEOUT=1500 # some gdb are slow
 
 add()
 {

@@ -12,7 +12,8 @@
 #
 # build/matrix/RELEASE has the chroot (root), which is made once, what the tests leave (build) and logs. A release is
 # worked on in namespaces of its own, so nothing stays mounted or running when this ends, however it ends.
-# Prints PASS, FAIL or SKIP lines, then a table, which is build/matrix/table.md, too; exits 1 if something failed.
+# Prints PASS, FAIL or SKIP lines, then a table of all releases that were tested with this library, which is
+# build/matrix/table.md, too; exits 1 if something in it failed.
 set -u -o pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -153,6 +154,8 @@ test_release()
 	local dir=$matrix/$1 status=0
 	printf '\n== %s\n' "$1"
 	mkdir -p "$dir/build"
+	exec 9>"$dir/lock"
+	flock -n 9 || die "another one is at work on $1"
 	rm -f "$dir/versions"
 	cp "$lib" "$dir/build/libdlrs.so.0" && cp "$(dirname "$lib")/libdlrs-notify.so" "$dir/build/" || return
 	isolated "$1" >"$dir/log" 2>&1 &
@@ -162,7 +165,12 @@ test_release()
 	worker=
 	wait
 	[ $status = 0 ] || grep -q '^FAIL' "$dir/log" || echo "FAIL matrix/$1: ended with status $status" | tee -a "$dir/log"
-	touch "$dir/versions"
+	echo "library=$(identity "$dir/build/libdlrs.so.0")" >>"$dir/versions"
+}
+
+identity()
+{
+	sha256sum "$1" | cut -c 1-16
 }
 
 # unshare itself does not end by less.
@@ -184,9 +192,6 @@ for arg in "$@"; do
 	esac
 done
 
-mkdir -p "$matrix"
-exec 9>"$matrix/lock"
-flock -n 9 || die 'another one is at work'
 for release in ${chosen:-$all}; do
 	[ -z "$fresh" ] || rm -rf "${matrix:?}/$release"
 	test_release "$release"
@@ -194,10 +199,10 @@ done
 {
 	echo '| Debian | glibc | gcc | gdb | smoke | conform | exceptions | tls | debug |'
 	echo '|---|---|---|---|---|---|---|---|---|'
-	for release in ${chosen:-$all}; do
-		row "$release"
+	for release in $all; do
+		! grep -qsx "library=$(identity "$lib")" "$matrix/$release/versions" || row "$release"
 	done
 } >"$matrix/table.md"
-printf '\n== %s, in each cell: passed / failed / skipped\n' "$(sha256sum "$lib" | cut -c 1-16)"
+printf '\n== libdlrs.so.0 %s; in each cell: passed / failed / skipped\n' "$(identity "$lib")"
 cat "$matrix/table.md"
 ! grep -q '\*\*' "$matrix/table.md"

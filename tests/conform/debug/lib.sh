@@ -61,7 +61,7 @@ gdb_session()
 	} >script
 	status=0
 	# shellcheck disable=SC2086
-	env -u LD_PRELOAD -u DEBUGINFOD_URLS timeout -k 5 400 gdb -nx -q -batch ${gdb_options:-} -x script "$@" \
+	env -u LD_PRELOAD -u DEBUGINFOD_URLS timeout -k 5 "${GDB_TIMEOUT:-400}" gdb -nx -q -batch ${gdb_options:-} -x script "$@" \
 		</dev/null >log 2>&1 || status=$?
 	[ $status != 124 ] || fail "gdb did not come to an end"
 }

@@ -114,9 +114,9 @@ CASE(globals_stay_inside_each)
 			(int (*)(const char *))sym(load_in(ids[i], "./libopener.so", RTLD_NOW), "finds_here");
 		void *late;
 
-		ok(!finds("late_value"));
+		ok(!TWIN_NAMESPACES_REPORT_ERRORS || !finds("late_value"));
 		ok(finds("malloc"));
-		eq(finds("dlrs_provide"), TWIN_PROVIDES);
+		eq(TWIN_NAMESPACES_REPORT_ERRORS && finds("dlrs_provide"), TWIN_PROVIDES);
 		if (!TWIN_NAMESPACES_GLOBAL)
 			continue;
 		late = load_in(ids[i], "./liblate.so", RTLD_NOW | (i % 2 ? RTLD_GLOBAL : RTLD_LOCAL));
@@ -257,7 +257,8 @@ CASE(next_from_within)
 	void *opener = load_in(namespace_of(h), "./libopener.so", RTLD_NOW);
 
 	ok(((int (*)(const char *))sym(opener, "next_here"))("malloc"));
-	ok(!((int (*)(const char *))sym(opener, "next_here"))("next_here"));
+	ok(!TWIN_NAMESPACES_REPORT_ERRORS ||
+	   !((int (*)(const char *))sym(opener, "next_here"))("next_here"));
 	ok(((int (*)(const char *))sym(opener, "finds_here"))("user_add"));
 }
 

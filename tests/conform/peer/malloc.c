@@ -11,7 +11,7 @@ static size_t early_used;
 static void *(*next_malloc)(size_t);
 static void (*next_free)(void *);
 static void *(*next_realloc)(void *, size_t);
-static bool looking;
+static volatile bool looking; /* dlsym is declared "leaf": as if it never called us */
 
 static bool is_early(void *p)
 {

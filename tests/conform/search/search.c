@@ -120,10 +120,11 @@ CASE(origin_in_the_argument)
 PART(where_from_origin)
 {
 	struct link_map *map = dlopen(NULL, RTLD_NOW);
-	char dir[PATH_MAX];
+	char dir[PATH_MAX], real[PATH_MAX];
 
 	eq(dlinfo(map, RTLD_DI_ORIGIN, dir), 0);
-	printf("%s, %s\n", ASK(load("$ORIGIN/a/libwhere.so", RTLD_NOW), "where"), strrchr(dir, '/'));
+	ok(realpath(dir, real)); /* "/.../search/." before glibc 2.42 */
+	printf("%s, %s\n", ASK(load("$ORIGIN/a/libwhere.so", RTLD_NOW), "where"), strrchr(real, '/'));
 }
 
 /* `ld.so program`: /proc/self/exe is ld.so, and the program's directory is its own all the same. */
@@ -140,7 +141,7 @@ CASE(origin_of_a_program_that_ld_so_was_asked_to_run)
 	f = popen(command, "r");
 	ok(f && fgets(line, sizeof line, f));
 	eq(pclose(f), 0);
-	same(line, "a, /.\n");
+	same(line, "a, /search\n");
 }
 
 CASE(lib_in_the_argument)
