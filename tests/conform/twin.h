@@ -84,6 +84,8 @@ bool twin_glibc_before(int minor);
 /* Thread-local blocks honour an address in PT_TLS that is not a multiple of its alignment; glibc 2.36 aligns the block's
  * beginning instead, where it allocates the block. */
 #define TWIN_TLS_TEMPLATE_ANYWHERE twin_ours()
+/* DT_PREINIT_ARRAY is ignored in libraries, as the ELF specification has it; glibc runs that of the library opened. */
+#define TWIN_PREINIT_IGNORED (twin_ours() || twin_musl())
 /* All resolvers of indirect functions run after everything else, so they may call through the PLT; glibc runs those
  * of exported functions, and those behind static pointers, when it meets them, and crashes. */
 #define TWIN_IFUNC_RESOLVERS_LAST twin_ours()

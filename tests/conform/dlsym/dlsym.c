@@ -36,6 +36,27 @@ CASE(default_from_a_local_library_sees_its_own_graph)
 	ok(look("trace") == (void *)trace);
 }
 
+CASE(default_from_a_startup_library)
+{
+	ok(default_from_here("layer") == (void *)layer);
+	load("./libkinds.so", RTLD_NOW);
+	ok(!default_from_here("object"));
+	load("./libkinds.so", RTLD_NOW | RTLD_GLOBAL);
+	ok(default_from_here("object") == sym(load("./libkinds.so", RTLD_NOW), "object"));
+}
+
+CASE(after_an_open_that_failed)
+{
+	void *h = load("./libtop.so", RTLD_NOW), *before = sym(h, "layer");
+
+	ok(!dlopen("./nosuch.so", RTLD_NOW));
+	ok(dlsym(h, "layer") == before);
+	ok(dlsym(RTLD_DEFAULT, "layer") == (void *)layer);
+	ok(!dlsym(h, "nosuch"));
+	error_is("./libtop.so: undefined symbol: nosuch", NULL);
+	ok(!dlerror());
+}
+
 CASE(next_from_the_program)
 {
 	int (*next)(void) = (int (*)(void))dlsym(RTLD_NEXT, "layer");

@@ -154,6 +154,19 @@ CASE(library_that_needs_itself)
 	eq(twin_mapped("/libself.so"), 0);
 }
 
+CASE(dependency_of_a_sibling_provides)
+{
+	ok(!dlopen("./libkinleft.so", RTLD_NOW));
+	error_is("./libkinleft.so: undefined symbol: kin_low", NULL);
+	for (int i = 0; i < 2; i++) {
+		void *h = load("./libkintop.so", i ? RTLD_LAZY : RTLD_NOW);
+
+		eq(call(h, "kin_left"), 15);
+		shut(h);
+		eq(twin_mapped("/libkin"), 0);
+	}
+}
+
 CASE(search_is_breadth_first)
 {
 	same(ASK(load("./libwide.so", RTLD_NOW), "both"), "right");

@@ -84,6 +84,21 @@ CASE(dladdr_without_a_symbol)
 	ok(i.dli_fbase == (void *)lm->l_addr);
 }
 
+/* The kernel's library has a name and no file. */
+CASE(vdso_is_a_library)
+{
+	void *h = dlopen("linux-vdso.so.1", RTLD_NOW | RTLD_NOLOAD), *f;
+	Dl_info i;
+
+	ok(h);
+	f = sym(h, "__vdso_gettimeofday");
+	ok(dladdr(f, &i));
+	same(i.dli_fname, "linux-vdso.so.1");
+	ok(i.dli_saddr == f && i.dli_fbase <= f);
+	shut(h);
+	ok(dladdr(f, &i));
+}
+
 CASE(dladdr_of_nothing)
 {
 	struct link_map *lm = shown();

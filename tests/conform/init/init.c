@@ -4,6 +4,7 @@
  * BUILD init:
  */
 #include "twin.h"
+#include <link.h>
 #include <pthread.h>
 #include <sys/wait.h>
 
@@ -26,6 +27,32 @@ CASE(order_within_a_library)
 {
 	birth_and_death("./liborder.so", RTLD_NOW, "DT_INIT ctor201 ctor202 ctor make:one make:two",
 			"dtor gone:two gone:one atexit2 atexit1 dtor202 dtor201 DT_FINI");
+}
+
+/* Preparations are the program's alone: here DT_INIT_ARRAY is made DT_PREINIT_ARRAY. */
+CASE(preinit_array_is_the_programs)
+{
+	const char *path = twin_copy("liborder.so", twin_tmp("libpreinit.so"));
+	ElfW(Ehdr) eh;
+	ElfW(Phdr) ph = {0};
+	ElfW(Dyn) dyn;
+	FILE *f = fopen(path, "r");
+	long at;
+
+	ok(fread(&eh, sizeof eh, 1, f) == 1);
+	for (at = eh.e_phoff; ph.p_type != PT_DYNAMIC; at += sizeof ph)
+		ok(!fseek(f, at, SEEK_SET) && fread(&ph, sizeof ph, 1, f) == 1);
+	for (at = ph.p_offset; at < (long)(ph.p_offset + ph.p_filesz); at += sizeof dyn) {
+		ok(!fseek(f, at, SEEK_SET) && fread(&dyn, sizeof dyn, 1, f) == 1);
+		if (dyn.d_tag == DT_INIT_ARRAY)
+			dyn.d_tag = DT_PREINIT_ARRAY;
+		else if (dyn.d_tag == DT_INIT_ARRAYSZ)
+			dyn.d_tag = DT_PREINIT_ARRAYSZ;
+		twin_patch(path, at, &dyn, sizeof dyn);
+	}
+	fclose(f);
+	load(path, RTLD_NOW);
+	traced(TWIN_PREINIT_IGNORED ? "DT_INIT" : "ctor201 ctor202 ctor make:one make:two DT_INIT");
 }
 
 CASE(runs_again_after_reopening)

@@ -11,7 +11,9 @@
 #include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <spawn.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 enum { PATIENCE = 120, ASKERS = 100 };
 
@@ -198,6 +200,31 @@ CASE(readers_take_no_lock)
 	until_second_waits();
 	read_all(NULL);
 	in_new_thread(read_all);
+	ok(!second_done);
+	let_go();
+	pthread_join(second, NULL);
+}
+
+/* Children that run no fork handlers: what they share with their parent is left alone. */
+CASE(processes_are_started_while_the_lock_is_held)
+{
+	char *argv[] = {"true", NULL};
+	int status = -1;
+	pid_t pid;
+
+	begin();
+	hold();
+	until_second_waits();
+	pid = vfork();
+	if (!pid) {
+		execv("/bin/true", argv);
+		_exit(9);
+	}
+	eq(waitpid(pid, &status, 0), pid);
+	eq(status, 0);
+	eq(posix_spawn(&pid, "/bin/true", NULL, NULL, argv, environ), 0);
+	eq(waitpid(pid, &status, 0), pid);
+	eq(status, 0);
 	ok(!second_done);
 	let_go();
 	pthread_join(second, NULL);

@@ -29,6 +29,16 @@ CASE(old_user_gets_the_old_version_lazily)
 	eq(via("./libuser1-2.so", RTLD_LAZY), 1);
 }
 
+CASE(symbol_moved_to_another_library)
+{
+	eq(via("./libmoveuser.so", RTLD_NOW), 2);
+}
+
+CASE(symbol_moved_to_another_library_lazily)
+{
+	eq(via("./libmoveuser.so", RTLD_LAZY), 2);
+}
+
 CASE(new_user_gets_the_default)
 {
 	eq(via("./libuser2-2.so", RTLD_NOW), 2);
