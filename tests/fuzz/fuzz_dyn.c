@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz_dyn: mapping, program headers, dynamic section, both hashes, versions.
+ * fuzz_dyn: mapping, program headers, dynamic section, both hashes, versions, frames of unwinders.
  *
  * Promise: whatever was parsed, every lookup has an answer and stays inside the segments; what is refused
  * leaves nothing.
@@ -12,6 +12,7 @@
 #include "arch/arch.h"
 #include "compat/host.h"
 #include "loader/arena.h"
+#include "loader/frame.h"
 #include "loader/image.h"
 #include "loader/text.h"
 #include "loader/version.h"
@@ -33,6 +34,41 @@ static void read_all(const void *at, size_t len)
 
 	for (size_t i = 0; i < len; i++)
 		sink = (unsigned char)(sink + ((const unsigned char *)at)[i]);
+}
+
+static unsigned registered;
+
+/* As libgcc reads it: from length to length, until one is zero. */
+static void read_frames(const void *eh_frame, void *object)
+{
+	const char *at = eh_frame;
+	uint32_t len;
+
+	FUZZ_CHECK(object);
+	for (;; at += len) {
+		memcpy(&len, at, sizeof(len));
+		at += sizeof(len);
+		if (!len)
+			break;
+		read_all(at, len);
+	}
+	registered++;
+}
+
+static void *forget_frames(const void *eh_frame)
+{
+	FUZZ_CHECK(eh_frame && registered);
+	registered--;
+	return NULL;
+}
+
+static void check_frames(struct image *im)
+{
+	host.real.register_frame = read_frames;
+	host.real.deregister_frame = forget_frames;
+	frame_enter(im);
+	frame_forget(im);
+	FUZZ_CHECK(!registered);
 }
 
 /* What other rooms take from struct dyn without another check. */
@@ -74,6 +110,7 @@ static bool work(struct image *im, struct file *f, struct diag *d)
 	if (!image_headers(im, f->ph, f->phnum, f->eh.e_phoff, d) || !image_parse(im, NULL, d))
 		return false;
 	check(im);
+	check_frames(im);
 	return map_protect(&im->map, im->path, d);
 }
 

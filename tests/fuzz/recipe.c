@@ -166,6 +166,18 @@ static void add_property(struct elfgen *e, const struct recipe_op *op)
 	elfgen_phdr(e, &ph);
 }
 
+static void add_frames(struct elfgen *e, const struct recipe_op *op)
+{
+	const uint32_t to_table = op->idx ? (uint32_t)(op->val >> 32) : 12, first = op->val & 0x1f,
+		       second = op->val >> 8 & 0xff;
+	unsigned char t[72] = {1, op->how, 3, 0x3b};
+
+	memcpy(t + 4, &to_table, 4);
+	memcpy(t + 16, &first, 4);
+	memcpy(t + 20 + first, &second, 4);
+	e->eh_frame_hdr = elfgen_put(e, ELFGEN_RODATA, t, op->val & 1 << 16 ? 24 + first : sizeof(t));
+}
+
 static void describe(struct elfgen *e, const struct recipe_op *op)
 {
 	static const int64_t tags[] = {DT_INIT, DT_FINI, DT_SYMBOLIC, DT_BIND_NOW, DT_RELACOUNT, DT_TEXTREL,
@@ -202,6 +214,9 @@ static void describe(struct elfgen *e, const struct recipe_op *op)
 		break;
 	case RECIPE_FILTER:
 		elfgen_dyn(e, op->how & 1 ? DT_FILTER : DT_AUXILIARY, elfgen_str(e, name(op->idx)));
+		break;
+	case RECIPE_FRAMES:
+		add_frames(e, op);
 		break;
 	case RECIPE_PROPERTY:
 		add_property(e, op);

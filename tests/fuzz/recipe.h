@@ -45,6 +45,7 @@ enum recipe_code {
 	RECIPE_CONTROL, /* enum recipe_control */
 	RECIPE_FILTER,	/* DT_AUXILIARY or DT_FILTER of name idx; by how */
 	RECIPE_PROPERTY, /* a note in PT_GNU_PROPERTY: property idx, its size how & 15, its value val */
+	RECIPE_FRAMES,	 /* .eh_frame_hdr of encoding how, .eh_frame with entries of lengths in val */
 	RECIPE_CODES
 };
 

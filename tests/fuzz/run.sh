@@ -165,7 +165,7 @@ coverage()
 	for t in $targets; do
 		DLRS_SRC=$top "$dir/tests/fuzz/fuzz_$t" || status=1
 	done
-	for room in file map dyn hash version reloc search note dst dir; do
+	for room in file map dyn hash version reloc search note frame dst dir; do
 		cover "loader/$room" 90 || status=1
 	done
 	cover compat/ldcache 90 || status=1

@@ -111,6 +111,23 @@ static void files(void)
 	}
 }
 
+static void frames(void)
+{
+	static const unsigned encodings[] = {0x1b, 0x3b, 0x03, 0x00, 0x0b, 0x2b, 0x1c};
+
+	for (size_t i = 0; i < sizeof(encodings) / sizeof(encodings[0]); i++)
+		for (unsigned length = 0; length < 24; length += 8) {
+			struct draft d = draft(5);
+
+			add(&d, RECIPE_FRAMES, encodings[i], 0, length | (i & 1) << 16 | 16 << 8);
+			save("dyn", d.bytes, d.len);
+			d = draft(5);
+			add(&d, RECIPE_FRAMES, encodings[i], 1,
+			    length | (uint64_t)(encodings[i] < 0x10 ? 0x800010 : 16) << 32);
+			save("dyn", d.bytes, d.len);
+		}
+}
+
 /* Roots that share dependencies come and go. */
 static void closing(void)
 {
@@ -272,6 +289,7 @@ int main(int argc, char **argv)
 	recipes();
 	files();
 	closing();
+	frames();
 	special_names();
 	relocations();
 	for (unsigned base = 0; base < 4; base++)
