@@ -21,8 +21,8 @@
 enum {
 	TLS_FIRST_ID = 4096,  /* ids below are libc's */
 	TLS_UNDEF_ID = 4096,  /* the module of undefined weak thread-locals: its block is at address 0 */
-	TLS_RESERVE = 3968,   /* static reserve; with struct tls_root in front of it one page */
-	TLS_RESERVE_ALIGN = 128,
+	TLS_RESERVE = 4032,   /* static reserve; with struct tls_root in front of it one page */
+	TLS_RESERVE_ALIGN = 64,
 };
 
 struct thread;
@@ -41,7 +41,8 @@ _Static_assert(sizeof(struct tls_own) == 4096, "a page");
 
 /*
  * Initial exec: `mov tls_own@gottpoff(%rip)` and a load, in C and in tramp.S.  The price is that libc
- * refuses to dlopen libdlrs itself (DF_STATIC_TLS, 4 KiB): it must be preloaded or linked.
+ * refuses to dlopen libdlrs itself (DF_STATIC_TLS, 4 KiB), and to preload it under LD_AUDIT, unless its tunable
+ * says that there shall be room; and 64 is the alignment that it has for latecomers.
  */
 #ifdef DLRS_STATIC
 #define TLS_OWN_MODEL "local-exec"

@@ -25,6 +25,25 @@ CASE(name_like_libc_is_unloaded)
 	eq(twin_mapped("/libcurious.so"), 0);
 }
 
+PART(audited)
+{
+	printf("%d\n", call(load("./libcurious.so", RTLD_NOW), "curious_answer"));
+}
+
+/* ld.so lays out thread-local storage before it looks at LD_PRELOAD then, and has room only when it is told to. */
+CASE(under_an_auditor)
+{
+	struct twin_run r;
+
+	if (!dlvsym(RTLD_DEFAULT, "dlopen", "GLIBC_2.34"))
+		twin_skip("this libc has no glibc.rtld.optional_static_tls");
+	r = twin_run("audited", (const char *[]){"LD_AUDIT=./libaudit.so",
+						  "GLIBC_TUNABLES=glibc.rtld.optional_static_tls=4096", NULL});
+	same(r.err, "");
+	same(r.out, "4\n");
+	eq(r.code, 0);
+}
+
 CASE(path_of_any_bytes)
 {
 	const char *path = twin_copy("libcurious.so", twin_tmp("caf\351 \n.so"));
