@@ -41,8 +41,8 @@ _Static_assert(sizeof(struct tls_own) == 4096, "a page");
 
 /*
  * Initial exec: `mov tls_own@gottpoff(%rip)` and a load, in C and in tramp.S.  The price is that libc
- * refuses to dlopen libdlrs itself (DF_STATIC_TLS, 4 KiB), and to preload it under LD_AUDIT, unless its tunable
- * says that there shall be room; and 64 is the alignment that it has for latecomers.
+ * refuses to dlopen libdlrs itself (DF_STATIC_TLS, 4 KiB), and to preload it under LD_AUDIT, unless its
+ * tunable says that there shall be room; and 64 is the alignment that it has for latecomers.
  */
 #ifdef DLRS_STATIC
 #define TLS_OWN_MODEL "local-exec"
