@@ -165,7 +165,7 @@ test_release()
 	worker=
 	wait
 	[ $status = 0 ] || grep -q '^FAIL' "$dir/log" || echo "FAIL matrix/$1: ended with status $status" | tee -a "$dir/log"
-	echo "library=$(identity "$dir/build/libdlrs.so.0")" >>"$dir/versions"
+	echo "library=$(identity "$dir/build/libdlrs.so.0")" >>"$dir/versions" # the tests are done
 }
 
 identity()
@@ -192,6 +192,7 @@ for arg in "$@"; do
 	esac
 done
 
+tested=$(identity "$lib")
 for release in ${chosen:-$all}; do
 	[ -z "$fresh" ] || rm -rf "${matrix:?}/$release"
 	test_release "$release"
@@ -200,9 +201,9 @@ done
 	echo '| Debian | glibc | gcc | gdb | smoke | conform | exceptions | tls | debug |'
 	echo '|---|---|---|---|---|---|---|---|---|'
 	for release in $all; do
-		! grep -qsx "library=$(identity "$lib")" "$matrix/$release/versions" || row "$release"
+		! grep -qsx "library=$tested" "$matrix/$release/versions" || row "$release"
 	done
 } >"$matrix/table.md"
-printf '\n== libdlrs.so.0 %s; in each cell: passed / failed / skipped\n' "$(identity "$lib")"
+printf '\n== libdlrs.so.0 %s; in each cell: passed / failed / skipped\n' "$tested"
 cat "$matrix/table.md"
 ! grep -q '\*\*' "$matrix/table.md"

@@ -72,10 +72,16 @@ CASE(cycle)
 }
 
 /* Whose constructor comes when is nobody's promise, but programs have come to rely on it. */
+static void circle_ended(void)
+{
+	if (TWIN_CYCLES_END_ALIKE)
+		puts(twin_trace);
+}
+
 CASE(cycle_with_a_leaf)
 {
 	shut(load("./libloop1.so", RTLD_NOW));
-	puts(twin_trace);
+	circle_ended();
 }
 
 CASE(cycle_with_a_leaf_entered_in_the_middle)
@@ -84,7 +90,7 @@ CASE(cycle_with_a_leaf_entered_in_the_middle)
 
 	shut(load("./libloop1.so", RTLD_NOW));
 	shut(middle);
-	puts(twin_trace);
+	circle_ended();
 }
 
 CASE(cycle_with_a_leaf_and_both_ends_open)
@@ -95,7 +101,7 @@ CASE(cycle_with_a_leaf_and_both_ends_open)
 	shut(one);
 	shut(base);
 	shut(two);
-	puts(twin_trace);
+	circle_ended();
 }
 
 CASE(knot)
@@ -104,7 +110,7 @@ CASE(knot)
 
 	same(ASK(h, "refers"), "knotc");
 	shut(h);
-	puts(twin_trace);
+	circle_ended();
 }
 
 CASE(knot_bound_late)
@@ -113,7 +119,7 @@ CASE(knot_bound_late)
 
 	same(ASK(h, "refers"), "knotc");
 	shut(h);
-	puts(twin_trace);
+	circle_ended();
 }
 
 /* glibc sorts the whole process: a binding anywhere turns a circle round. */
@@ -121,7 +127,7 @@ CASE(cycle_beside_a_binding)
 {
 	load("./libasker.so", RTLD_NOW);
 	shut(load("./libfront.so", RTLD_NOW));
-	puts(twin_trace);
+	circle_ended();
 }
 
 /* A binding that becomes a dependency counts no more, but for having been there. */
@@ -140,8 +146,7 @@ CASE(cycle_goes_when_the_last_handle_goes)
 	same(ASK(two, "ring1_here"), "ring1");
 	shut(two);
 	eq(twin_mapped("/libring"), 0);
-	if (TWIN_CYCLES_END_ALIKE)
-		puts(twin_trace);
+	circle_ended();
 }
 
 CASE(library_that_needs_itself)
