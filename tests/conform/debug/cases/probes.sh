@@ -3,7 +3,7 @@
 # The same sessions with an ld.so that has SystemTap's probe points: gdb then waits there and nowhere else, and
 # what it knows of libraries changes only when libc's dlclose passes one.
 
-# _with_probes PROGRAM: the program runs under a copy of ld.so with probes
+# _with_probes PROGRAM [SOURCE...]: the program runs under a copy of ld.so with probes
 _with_probes()
 {
 	local ldso status=0
@@ -15,7 +15,7 @@ _with_probes()
 	chmod +x ldso
 	rm "$1"
 	# shellcheck disable=SC2086
-	${CC:-gcc} $flags -o "$1" "$src/$1.c" -ldl -pthread "-Wl,--dynamic-linker=$PWD/ldso" 2>cc.log || fail "$(cat cc.log)"
+	${CC:-gcc} $flags -o "$1" "$src/$1.c" "${@:2}" -ldl -pthread "-Wl,--dynamic-linker=$PWD/ldso" 2>cc.log || fail "$(cat cc.log)"
 }
 
 # gdb believes in the probes: it has a breakpoint for each of them.
@@ -69,7 +69,7 @@ probes_without_helper()
 
 probes_race()
 {
-	_with_probes race
+	_with_probes race "$src/libc_own.c"
 	host_race_gdb
 }
 
