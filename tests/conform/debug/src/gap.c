@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum { DELAYS = 400, DELAY = 20 };
 
@@ -52,11 +53,29 @@ static void one_round(int i)
 		sched_yield();
 }
 
+/*
+ * libdlrs guesses where a library will fit, until it is wrong eight times in a row.  From then on the kernel
+ * decides, which prefers a gap that has just come to be.
+ */
+static void end_the_guessing(void)
+{
+	for (int i = 0; i < 10; i++) {
+		void *h = dlopen("./libplugin.so", RTLD_NOW);
+		Dl_info info;
+
+		if (!h || !dladdr(dlsym(h, "plugin_global"), &info))
+			exit(2);
+		dlclose(h);
+		mmap(info.dli_fbase, 1, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	pthread_t t;
 
 	rounds = argc > 1 ? atoi(argv[1]) : 1000;
+	end_the_guessing();
 	real_open = (void *(*)(const char *, int))libc_own("dlopen");
 	real_close = (int (*)(void *))libc_own("dlclose");
 	pthread_create(&t, NULL, closing, NULL);
