@@ -356,11 +356,34 @@ static bool depend(struct load *ld, struct image *im, unsigned i, unsigned *at)
 	return true;
 }
 
+/*
+ * Does im need a library that only libc may load, and that is not there yet?  The load begins anew when it
+ * is: better now than with half a closure mapped.  What else is wrong with that library is said in its turn.
+ */
+static bool must_restart(struct load *ld, struct image *im)
+{
+	struct stage_reference ref = {.from = im};
+	intptr_t tag;
+
+	for (unsigned i = 0; i < im->dyn.ndepend && !ld->host_tried; i++) {
+		ref.name = dyn_depend(&im->dyn, &im->st, i, &tag);
+		if (tag != DT_NEEDED || !ref.name || !host.style->is_only(text_base(ref.name)) ||
+		    registry_by_name(ld->space, ref.name) || stage_find(ld, &ref))
+			continue;
+		if (ld->want)
+			return true;
+		diag_clear(ld->diag);
+	}
+	return false;
+}
+
 /* The direct dependencies of a new image; glibc's initial order is itself, then they. */
 static bool needed(struct load *ld, struct image *im, unsigned at)
 {
 	unsigned n = im->dyn.ndepend;
 
+	if (must_restart(ld, im))
+		return false;
 	im->needed = arena_alloc((n + 1) * sizeof(*im->needed));
 	im->order = arena_alloc((n + 1) * sizeof(*im->order));
 	if (!im->needed || !im->order)
