@@ -223,8 +223,8 @@ void scope_list_free(struct scope_list *list)
 }
 
 /*
- * A lookup without index asks half the list on average, each time in another image's filter; to enter a
- * symbol costs as much as one such question.
+ * A lookup without index asks half the list on average, some nanoseconds each; to enter a symbol costs as
+ * much as a few such questions, and page faults in tables that nobody else reads.
  */
 void scope_expect(struct scope_list *list, size_t lookups)
 {
@@ -233,7 +233,7 @@ void scope_expect(struct scope_list *list, size_t lookups)
 	unsigned plain = n - (old ? index_len(old) : 0);
 
 	list->lookups += lookups;
-	if (plain < 4 || list->lookups * plain / 2 < index_cost(list->im, n))
+	if (plain < 4 || list->lookups * plain / 2 < 4 * index_cost(list->im, n))
 		return;
 	list->lookups = 0;
 	new = index_new(list->im, n);
