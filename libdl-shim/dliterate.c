@@ -130,18 +130,46 @@ static int show_adopted(struct walk *w)
 	return r;
 }
 
+static int show_all(struct walk *w)
+{
+	int r;
+
+	find_walk(&w->own); /* the counters, the same for every image shown */
+	r = host_walk(show_host, w);
+	if (r == HOST_NO_WALK)
+		r = show_adopted(w);
+	return r ? r : show_ours(w);
+}
+
+struct locked {
+	struct walk *walk;
+	int r;
+};
+
+static int show_all_locked(struct dl_phdr_info *first, size_t size, void *arg)
+{
+	struct locked *l = arg;
+
+	(void)first;
+	(void)size;
+	l->r = show_all(l->walk);
+	return 1;
+}
+
+/*
+ * A glibc without _dl_find_object (before 2.35) has a libgcc that keeps a cache of what it was shown, and
+ * relies on the lock that glibc holds over its callbacks.  It is recursive: all is done inside a callback.
+ */
 int dl_iterate_phdr(phdr_callback *each, void *arg)
 {
 	struct walk w = {.each = each, .arg = arg, .size = sizeof(struct dl_phdr_info)};
-	int r;
+	struct locked l = {.walk = &w};
 
 	if (!door_ready())
 		return 0;
-	find_walk(&w.own); /* the counters, the same for every image shown */
-	r = host_walk(show_host, &w);
-	if (r == HOST_NO_WALK)
-		r = show_adopted(&w);
-	return r ? r : show_ours(&w);
+	if (host.minor == 0 || host.real.find_object || host_walk(show_all_locked, &l) == HOST_NO_WALK)
+		return show_all(&w);
+	return l.r;
 }
 
 static void describe(const struct find_entry *e, struct image *im, struct host_find_object *out)
