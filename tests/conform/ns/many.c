@@ -4,8 +4,7 @@
  *
  * BUILD many: -pthread
  */
-#include "twin.h"
-#include <link.h>
+#include "ns.h"
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -14,23 +13,6 @@ enum { MOST = 1000, FEW = 8 };
 static int wanted(void)
 {
 	return TWIN_NAMESPACES_UNLIMITED ? MOST : FEW;
-}
-
-static void *load_in(Lmid_t ns, const char *path, int flags)
-{
-	void *h = dlmopen(ns, path, flags);
-
-	if (!h)
-		fail("dlmopen(%ld, %s): %s", (long)ns, path, dlerror());
-	return h;
-}
-
-static Lmid_t namespace_of(void *h)
-{
-	Lmid_t id = -77;
-
-	eq(dlinfo(h, RTLD_DI_LMID, &id), 0);
-	return id;
 }
 
 static void *handles[MOST];

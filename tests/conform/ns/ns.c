@@ -3,25 +3,7 @@
  *
  * BUILD ns:
  */
-#include "twin.h"
-#include <link.h>
-
-static void *load_in(Lmid_t ns, const char *path, int flags)
-{
-	void *h = dlmopen(ns, path, flags);
-
-	if (!h)
-		fail("dlmopen(%ld, %s): %s", (long)ns, path, dlerror());
-	return h;
-}
-
-static Lmid_t namespace_of(void *h)
-{
-	Lmid_t id;
-
-	eq(dlinfo(h, RTLD_DI_LMID, &id), 0);
-	return id;
-}
+#include "ns.h"
 
 CASE(base_is_dlopen)
 {
