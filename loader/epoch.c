@@ -23,6 +23,7 @@
 
 enum { STRIPE_BITS = 5, STRIPES = 1 << STRIPE_BITS };
 enum { SPINS = 100, YIELDS = 300, TIDY = 64 };
+enum { YIELDING = 20000000 }; /* nanoseconds; on a busy CPU each yield may take a time slice */
 
 /* A token: parity, whether it counts in a stripe, and the number of forks before it was given out. */
 enum { TOKEN_SHARED = 2, TOKEN_FORKS = 2 };
@@ -38,7 +39,7 @@ struct retired {
 
 static struct stripe stripes[STRIPES];
 static _Atomic(struct epoch_reader *) readers; /* partners: epoch_register's release, drained()'s acquire */
-static atomic_uint parity;		       /* written by quiet() under the loader lock */
+static atomic_uint parity;		       /* written by epoch_quiet() under the loader lock */
 static atomic_uint forks;		       /* written in a forked child */
 static atomic_bool fences;		       /* readers must make their own barrier */
 static struct retired *limbo;		       /* the loader lock's */
@@ -74,7 +75,7 @@ void epoch_register(struct epoch_reader *own)
 
 static unsigned enter_shared(unsigned side)
 {
-	/* partner: the barrier in quiet(), then drain() */
+	/* partner: the barrier in epoch_quiet(), then drain() */
 	atomic_fetch_add_explicit(&stripes[stripe_of_thread()].inside[side], 1, memory_order_seq_cst);
 	return side | TOKEN_SHARED |
 	       atomic_load_explicit(&forks, memory_order_relaxed) << TOKEN_FORKS;
@@ -141,29 +142,34 @@ void epoch_ignore(struct epoch_reader *own)
 }
 
 /* Waits until no more than `rest` are inside. */
-static bool drain(atomic_uint *inside, unsigned rest, unsigned yields)
+static bool drain(atomic_uint *inside, unsigned rest)
 {
+	uint64_t began = 0;
+
 	/* acquire; partners: count(), enter_shared(), epoch_leave() */
 	for (unsigned turn = 0; atomic_load_explicit(inside, memory_order_acquire) > rest; turn++) {
-		if (turn >= SPINS + yields)
-			return false;
-		if (turn < SPINS)
+		if (turn < SPINS) {
 			arch_pause();
-		else
-			host_yield();
+			continue;
+		}
+		if (turn == SPINS)
+			began = host_nanoseconds();
+		if (turn >= SPINS + YIELDS || host_nanoseconds() - began > YIELDING)
+			return false;
+		host_yield();
 	}
 	return true;
 }
 
-static bool drained(unsigned side, unsigned yields)
+static bool drained(unsigned side)
 {
 	struct epoch_reader *r = atomic_load_explicit(&readers, memory_order_acquire);
 
 	for (; r; r = r->next)
-		if (!drain(&r->inside[side], r == ignored ? r->walks[side] : 0, yields))
+		if (!drain(&r->inside[side], r == ignored ? r->walks[side] : 0))
 			return false;
 	for (unsigned s = 0; s < STRIPES; s++)
-		if (!drain(&stripes[s].inside[side], 0, yields))
+		if (!drain(&stripes[s].inside[side], 0))
 			return false;
 	return true;
 }
@@ -180,7 +186,7 @@ static bool barrier(void)
 	return false; /* those inside now made no barrier: not this time */
 }
 
-static bool quiet(unsigned yields)
+bool epoch_quiet(void)
 {
 	if (!barrier())
 		return false;
@@ -188,17 +194,12 @@ static bool quiet(unsigned yields)
 		unsigned side = atomic_load_explicit(&parity, memory_order_relaxed);
 
 		atomic_store_explicit(&parity, !side, memory_order_seq_cst);
-		if (!drained(side, yields))
+		if (!drained(side))
 			return false;
 	}
 	if (ignored && ignored->walks[0] + ignored->walks[1])
 		ignored->lost++;
 	return true;
-}
-
-bool epoch_quiet(void)
-{
-	return quiet(YIELDS);
 }
 
 void epoch_retire(void *p)
@@ -209,7 +210,7 @@ void epoch_retire(void *p)
 		return;
 	r = arena_alloc(sizeof(*r));
 	if (!r) { /* no room to remember it: free it now, or never */
-		if (quiet(YIELDS))
+		if (epoch_quiet())
 			arena_free(p);
 		return;
 	}
@@ -220,7 +221,7 @@ void epoch_retire(void *p)
 
 bool epoch_collect(void)
 {
-	if (!quiet(YIELDS))
+	if (!epoch_quiet())
 		return false;
 	while (limbo) {
 		struct retired *r = limbo;
