@@ -61,12 +61,26 @@ static const char *library(int id)
 	return path[id - 1];
 }
 
+/* While libgcc throws, its last steps overwrite what an unwinder would read: a profiler that unwinds there ends any
+ * process, on any loader. */
+static _Thread_local volatile bool throwing;
+
+static int thrown_and_caught(void *h)
+{
+	int (*f)(int) = (int (*)(int))sym(h, "storm"), result;
+
+	throwing = true;
+	result = f(1000);
+	throwing = false;
+	throws++;
+	return result;
+}
+
 static void *check_library(void *h, int id)
 {
 	int first = call(h, "storm_tls");
 
-	throws++;
-	eq(call1(h, "storm", 1000), 1000 + id);
+	eq(thrown_and_caught(h), 1000 + id);
 	eq(call1(h, "storm_base", 5), 6);
 	eq(call(h, "storm_tls"), first + 1);
 	eq(alive[id], 1);
@@ -96,11 +110,10 @@ static void open_a_copy(unsigned *seed)
 
 	if (TWIN_PRIVATE_COPIES)
 		eq(call(h, "storm_tls"), 100 * COPIED);
-	eq(call1(h, "storm", 1000), 1000 + COPIED);
+	eq(thrown_and_caught(h), 1000 + COPIED);
 	eq(call1(h, "storm_base", 5), 6);
 	shut(h);
 	copies++;
-	throws++;
 }
 
 struct visit {
@@ -275,7 +288,7 @@ CASE(one_library_in_all)
 	storm(open_here);
 }
 
-/* Signals: a profiler that unwinds wherever it strikes. */
+/* Signals: a profiler that unwinds wherever it strikes, but in the middle of a throw. */
 
 static void profile(int signal)
 {
@@ -287,7 +300,8 @@ static void profile(int signal)
 	if (!TWIN_UNWINDS_IN_SIGNALS)
 		return;
 	_dl_find_object((void *)born, &o);
-	backtrace(pc, 16);
+	if (!throwing)
+		backtrace(pc, 16);
 	if (!dladdr((void *)died, &i) || strcmp(i.dli_sname, "died"))
 		abort();
 	signals++;
