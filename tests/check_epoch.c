@@ -205,7 +205,6 @@ END_TEST
 
 static void add(TCase *tc)
 {
-	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, nobody_inside);
 	tcase_add_loop_test(tc, a_reader_inside, 0, 2);
 	tcase_add_test(tc, own_walks_are_not_waited_for);

@@ -265,7 +265,6 @@ END_TEST
 
 static void add(TCase *tc)
 {
-	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, empty);
 	tcase_add_test(tc, come_and_go);
 	tcase_add_test(tc, hidden);

@@ -329,7 +329,6 @@ END_TEST
 
 static void add(TCase *tc)
 {
-	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, note_becomes_binding);
 	tcase_add_test(tc, known_ones);
 	tcase_add_test(tc, found_by_libcs);

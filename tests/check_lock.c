@@ -141,7 +141,7 @@ static void child_uses_it(void)
 {
 	pthread_t t[2];
 
-	alarm(120);
+	alarm(600);
 	lock_enter();
 	lock_leave();
 #ifdef __SANITIZE_THREAD__
@@ -167,7 +167,7 @@ START_TEST(fork_behind_libcs_back)
 		sched_yield();
 	pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
 	if (!pid) {
-		alarm(120);
+		alarm(600);
 		lock_enter();
 		if (!lock_mine())
 			_exit(1);
@@ -212,7 +212,6 @@ END_TEST
 
 static void add(TCase *tc)
 {
-	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, one_at_a_time);
 	tcase_add_test(tc, recursive);
 	tcase_add_test(tc, sleep_and_wake);

@@ -398,7 +398,6 @@ END_TEST
 
 static void add(TCase *tc)
 {
-	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, circles);
 	tcase_add_test(tc, many_dependencies);
 	tcase_add_test(tc, long_names);

@@ -273,7 +273,6 @@ END_TEST
 
 static void add(TCase *tc)
 {
-	tcase_set_timeout(tc, 300);
 	tcase_add_test(tc, everything_at_once);
 }
 

@@ -81,7 +81,7 @@ made in main: 1' g++ -Wall -Wextra -Werror host.cc -pthread
 ask()
 {
 	echo >&"${SWAP[1]}"
-	read -r -t 20 -u "${SWAP[0]}" line && [ "$line" = "$1" ] || echo "answered ${line:-nothing} instead of $1"
+	read -r -t 300 -u "${SWAP[0]}" line && [ "$line" = "$1" ] || echo "answered ${line:-nothing} instead of $1"
 }
 
 # The plugin is rebuilt in place, broken, and replaced, while the program runs.

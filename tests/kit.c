@@ -126,7 +126,7 @@ int kit_run(const char *name, void (*add)(TCase *))
 	int failed;
 
 	kit_start();
-	tcase_set_timeout(tc, 300 * factor()); /* also on a busy machine, under a sanitizer */
+	tcase_set_timeout(tc, 900 * factor()); /* also on a busy machine, under a sanitizer */
 	add(tc);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);

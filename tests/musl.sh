@@ -30,7 +30,7 @@ prints()
 {
 	local name=$1 pattern=$2 printed rc=0
 	shift 2
-	printed=$(timeout 60 "$@" 2>&1) || rc=$?
+	printed=$(timeout 600 "$@" 2>&1) || rc=$?
 	if [ $rc = 0 ] && grep -qxE "$pattern" <<<"$printed" && [ "$(wc -l <<<"$printed")" = 1 ]; then
 		echo "PASS musl: $name"
 	else

@@ -88,7 +88,7 @@ run_side()
 	[ "$1" = ours ] && preload=$lib
 	rm -rf "$dir/tmp.$1" && mkdir -p "$dir/tmp.$1"
 	{
-		timeout -k 5 "${TWIN_TIMEOUT:-300}" env ${preload:+LD_PRELOAD="$preload"} TWIN_SIDE="$1" \
+		timeout -k 5 "${TWIN_TIMEOUT:-900}" env ${preload:+LD_PRELOAD="$preload"} TWIN_SIDE="$1" \
 			TWIN_TMP="$dir/tmp.$1" "$2" "$3" >"out.$1" 2>"err.$1" </dev/null
 		echo $? >"rc.$1"
 	} 2>/dev/null # the shell's own words about signals

@@ -47,7 +47,7 @@ static void run(const unsigned char *data, size_t len, const char *name, unsigne
 	FUZZ_CHECK(copy);
 	memcpy(copy, data, len);
 	snprintf(now, sizeof(now), "%s, input %u", name, index);
-	alarm(30);
+	alarm(300);
 	LLVMFuzzerTestOneInput(copy, len);
 	alarm(0);
 	free(copy);

@@ -31,7 +31,7 @@ check()
 {
 	local name=static/$flavour.$1 program=$2 case=$3 expected=${4:-} printed status=0
 	[[ $name == *"$pattern"* ]] || return 0
-	printed=$(timeout 60 "./$program" "$case" 2>&1) || status=$?
+	printed=$(timeout 600 "./$program" "$case" 2>&1) || status=$?
 	if [ $status = 0 ] && { [ -z "$expected" ] || [ "$printed" = "$expected" ]; }; then
 		result PASS "$name"
 	else
@@ -86,7 +86,7 @@ debugger()
 		result SKIP "$name: gdb is not installed"
 		return
 	fi
-	printed=$(timeout 120 gdb -nx -batch -ex 'set startup-with-shell off' -ex 'set breakpoint pending on' \
+	printed=$(timeout 600 gdb -nx -batch -ex 'set startup-with-shell off' -ex 'set breakpoint pending on' \
 		-ex 'break first_answer' -ex 'run opens' -ex 'info sharedlibrary' -ex bt ./cases 2>&1)
 	if grep -q 'Yes .*first.so' <<<"$printed" && grep -q '#0 *first_answer () at .*plugin.c' <<<"$printed" &&
 		grep -q 'in opens () at .*cases.c' <<<"$printed"; then

@@ -61,7 +61,7 @@ gdb_session()
 	} >script
 	status=0
 	# shellcheck disable=SC2086
-	env -u LD_PRELOAD -u DEBUGINFOD_URLS timeout -k 5 "${GDB_TIMEOUT:-400}" gdb -nx -q -batch ${gdb_options:-} -x script "$@" \
+	env -u LD_PRELOAD -u DEBUGINFOD_URLS timeout -k 5 "${GDB_TIMEOUT:-1200}" gdb -nx -q -batch ${gdb_options:-} -x script "$@" \
 		</dev/null >log 2>&1 || status=$?
 	[ $status != 124 ] || fail "gdb did not come to an end"
 }
@@ -106,6 +106,6 @@ start()
 	pid=$!
 	trap 'kill -9 $pid 2>/dev/null' EXIT
 	while [ "$said" != ready ]; do
-		read -r -t 200 -u 8 said || fail "the program did not say ready: $(cat err)"
+		read -r -t 600 -u 8 said || fail "the program did not say ready: $(cat err)"
 	done
 }

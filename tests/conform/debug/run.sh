@@ -73,7 +73,7 @@ run_case()
 {
 	local name=$1 why status=0 dir=$work/run/$1
 	rm -rf "$dir" && mkdir -p "$dir" && ln -s "$built"/* "$dir" || return
-	timeout -k 10 "${CASE_TIMEOUT:-900}" "$here/run.sh" --one "$name" >"$dir/stdout" 2>"$dir/stderr" </dev/null ||
+	timeout -k 10 "${CASE_TIMEOUT:-1800}" "$here/run.sh" --one "$name" >"$dir/stdout" 2>"$dir/stderr" </dev/null ||
 		status=$?
 	why=$(tail -n 3 "$dir/stderr" | tr '\n' ' ' | cut -c 1-400)
 	case $status in

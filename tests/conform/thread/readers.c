@@ -15,7 +15,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-enum { PATIENCE = 120, ASKERS = 100 };
+enum { PATIENCE = 600, ASKERS = 100 };
 
 static sem_t held, released;
 static bool holding; /* else the resolver passes */

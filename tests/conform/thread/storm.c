@@ -337,7 +337,7 @@ static void fork_once(void)
 
 	if (!pid) {
 		child = true;
-		alarm(120);
+		alarm(600);
 		if (!TWIN_FORK_IN_LOAD_SAFE)
 			_exit(0);
 		ok(dlopen("./libstorm2.so", RTLD_NOW));

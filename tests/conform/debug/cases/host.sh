@@ -8,11 +8,11 @@ _operations()
 	local op n=0
 	for op in $(./hostops); do
 		n=$((n + 1))
-		timeout 150 ./hostops "$op" >host.out 2>host.err || {
+		timeout 1200 ./hostops "$op" >host.out 2>host.err || {
 			echo "on libc's loader $op fails by itself: $(tail -n 1 host.out)"
 			continue
 		}
-		env "$@" LD_PRELOAD="$lib" timeout 300 ./hostops "$op" >ours.out 2>ours.err ||
+		env "$@" LD_PRELOAD="$lib" timeout 1200 ./hostops "$op" >ours.out 2>ours.err ||
 			fail "$op: status $?, $(tail -n 1 ours.out) $(grep -v '^dlrs: ' ours.err | tail -n 1)"
 		cmp -s host.out ours.out || fail "$op: $(diff host.out ours.out | sed -n 2,3p | tr '\n' '|')"
 	done
@@ -31,14 +31,14 @@ host_operations_told()
 
 host_race()
 {
-	LD_PRELOAD=$lib timeout 500 ./race 2000 >log 2>&1 || fail "status $?: $(tail -n 2 log)"
+	LD_PRELOAD=$lib timeout 1200 ./race 2000 >log 2>&1 || fail "status $?: $(tail -n 2 log)"
 	wants '' 'done, wrong: 0$'
 }
 
 # Where libc's library was a moment ago, ours is: its addresses are ours.
 host_gap()
 {
-	LD_PRELOAD=$lib timeout 200 ./gap 4000 >log 2>&1 || fail "status $?: $(tail -n 2 log)"
+	LD_PRELOAD=$lib timeout 1200 ./gap 4000 >log 2>&1 || fail "status $?: $(tail -n 2 log)"
 	wants '' 'done, wrong: 0$'
 	! grep -qx 'in the gap: 0' log || skip 'no library of ours came to lie in the gap'
 }
@@ -46,7 +46,7 @@ host_gap()
 # As if a debugger waited: r_state goes up and down, under libc's lock.
 host_race_told()
 {
-	LD_PRELOAD=$lib DLRS_DEBUG=gdb DLRS_DEBUG_OUTPUT=$PWD/trace timeout 500 ./race 1000 >log 2>&1 ||
+	LD_PRELOAD=$lib DLRS_DEBUG=gdb DLRS_DEBUG_OUTPUT=$PWD/trace timeout 1200 ./race 1000 >log 2>&1 ||
 		fail "status $?: $(tail -n 2 log)"
 	wants '' 'done, wrong: 0$'
 	grep -q 'gdb: told' trace.* || fail 'nobody was told'
@@ -56,7 +56,7 @@ host_race_told()
 # Children begin with a loader that can load, and tell.
 host_race_fork()
 {
-	LD_PRELOAD=$lib DLRS_DEBUG=gdb DLRS_DEBUG_OUTPUT=$PWD/trace timeout 500 ./race 300 forks >log 2>&1 ||
+	LD_PRELOAD=$lib DLRS_DEBUG=gdb DLRS_DEBUG_OUTPUT=$PWD/trace timeout 1200 ./race 300 forks >log 2>&1 ||
 		fail "status $?: $(tail -n 2 log)"
 	wants '' 'done, wrong: 0$'
 }
@@ -98,7 +98,7 @@ host_race_gdb_attach()
 		untroubled
 		grep -q 'plugin_start () at' log || fail "attach $i: not stopped in a constructor"
 	done
-	read -r -t 500 -u 8 said || fail "no end: $(cat err)"
+	read -r -t 1200 -u 8 said || fail "no end: $(cat err)"
 	[ "$said" = 'done, wrong: 0' ] || fail "$said"
 	wait $pid || fail "status $?"
 }

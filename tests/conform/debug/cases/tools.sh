@@ -4,7 +4,7 @@
 
 _valgrind()
 {
-	LD_PRELOAD=$lib timeout 500 valgrind --trace-children=no "$@" >log 2>&1
+	LD_PRELOAD=$lib timeout 1200 valgrind --trace-children=no "$@" >log 2>&1
 }
 
 # memcheck names file and line of code of ours, for what it finds and for who called.
@@ -53,7 +53,7 @@ valgrind_vgdb()
 	trap 'kill -9 $pid 2>/dev/null' EXIT
 	gdb_session ./program <<-END
 		set sysroot /
-		target remote | vgdb --wait=60 --vgdb-prefix=$PWD/vgdb --pid=$pid
+		target remote | vgdb --wait=600 --vgdb-prefix=$PWD/vgdb --pid=$pid
 		break plugin_start
 		continue
 		echo == first\n
@@ -75,7 +75,7 @@ tools_pldd()
 {
 	need pldd
 	start ./program open ./libplugin.so stop
-	timeout 100 pldd "$pid" >log 2>&1 || skip "pldd does not work here: $(tail -n 1 log)"
+	timeout 600 pldd "$pid" >log 2>&1 || skip "pldd does not work here: $(tail -n 1 log)"
 	wants '' '/libc.so.6'
 	wants '' 'libplugin.so' 1
 	wants '' 'libdlrs.so'

@@ -8,9 +8,9 @@ _unwinder()
 {
 	local step worked=0
 	for step in $(./unwind); do
-		LD_PRELOAD=$1 timeout 100 ./unwind "$step" >host.out 2>host.err || continue
+		LD_PRELOAD=$1 timeout 600 ./unwind "$step" >host.out 2>host.err || continue
 		worked=$((worked + 1))
-		LD_PRELOAD="$lib $1" timeout 100 ./unwind "$step" >ours.out 2>ours.err ||
+		LD_PRELOAD="$lib $1" timeout 600 ./unwind "$step" >ours.out 2>ours.err ||
 			fail "$step: status $?, $(tail -n 2 ours.err)"
 		cmp -s host.out ours.out || fail "$step: $(diff host.out ours.out | sed -n 2,4p | tr '\n' '|')"
 		grep -q 'destructor in the library' ours.out || [ "$step" = counters ] || fail "$step: no destructor"

@@ -89,7 +89,7 @@ static void *forks(void *arg)
 		int status = -1;
 
 		if (!child) {
-			alarm(60);
+			alarm(600);
 			_exit(!dlopen("./libfourth.so", RTLD_NOW));
 		}
 		wrong += child < 0 || waitpid(child, &status, 0) != child || status;
