@@ -6,6 +6,7 @@
  */
 #include "ns.h"
 #include <pthread.h>
+#include <sys/prctl.h>
 #include <stdatomic.h>
 
 enum { MOST = 1000, FEW = 8 };
@@ -139,6 +140,7 @@ CASE(closing_frees_everything)
 
 	if (!TWIN_NAMESPACES_UNLIMITED)
 		return; /* the host keeps some of what its copies of libc allocated */
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0); /* else the kernel may give more whenever it likes */
 	for (int round = 0; round < 4; round++) {
 		if (round == 2) {
 			fds = twin_fds();
