@@ -14,8 +14,14 @@
 
 static void add(struct ahead *a, const struct image *im, uint32_t index)
 {
+	struct sym_request rq = {0};
+
 	if (!index || index >= im->st.nsym || (a->n && a->index[a->n - 1] == index))
 		return;
+	if (hash_is_plain(&im->st, index, &rq.gnu)) { /* resolve asks for its hash first, and for no more then */
+		scope_prefetch(im, &rq, SCOPE_FETCH_INDEX);
+		return;
+	}
 	a->index[a->n++] = index;
 	hash_fetch(hash_name(&im->st, &im->st.sym[index]));
 }
@@ -36,7 +42,8 @@ void ahead_look(struct ahead *a, const struct image *im, const elf_reloc *r, siz
 
 struct sym_request *ahead_take(struct ahead *a, uint32_t index)
 {
-	while (a->next < a->n && a->index[a->next] != index)
-		a->next++;
-	return a->next < a->n ? &a->rq[a->next++] : NULL;
+	for (unsigned i = a->next; i < a->n; i++)
+		if (a->index[i] == index)
+			return a->next = i + 1, &a->rq[i];
+	return NULL;
 }

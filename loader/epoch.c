@@ -38,6 +38,7 @@ struct retired {
 };
 
 static struct stripe stripes[STRIPES];
+static atomic_uint used; /* stripes that somebody has counted in; partner: drained()'s load */
 static _Atomic(struct epoch_reader *) readers; /* partners: epoch_register's release, drained()'s acquire */
 static atomic_uint parity;		       /* written by epoch_quiet() under the loader lock */
 static atomic_uint forks;		       /* written in a forked child */
@@ -75,8 +76,12 @@ void epoch_register(struct epoch_reader *own)
 
 static unsigned enter_shared(unsigned side)
 {
+	unsigned s = stripe_of_thread();
+
+	if (!(atomic_load_explicit(&used, memory_order_relaxed) >> s & 1))
+		atomic_fetch_or_explicit(&used, 1u << s, memory_order_seq_cst);
 	/* partner: the barrier in epoch_quiet(), then drain() */
-	atomic_fetch_add_explicit(&stripes[stripe_of_thread()].inside[side], 1, memory_order_seq_cst);
+	atomic_fetch_add_explicit(&stripes[s].inside[side], 1, memory_order_seq_cst);
 	return side | TOKEN_SHARED |
 	       atomic_load_explicit(&forks, memory_order_relaxed) << TOKEN_FORKS;
 }
@@ -164,12 +169,15 @@ static bool drain(atomic_uint *inside, unsigned rest)
 static bool drained(unsigned side)
 {
 	struct epoch_reader *r = atomic_load_explicit(&readers, memory_order_acquire);
+	unsigned rest;
 
 	for (; r; r = r->next)
 		if (!drain(&r->inside[side], r == ignored ? r->walks[side] : 0))
 			return false;
-	for (unsigned s = 0; s < STRIPES; s++)
-		if (!drain(&stripes[s].inside[side], 0))
+	/* acquire; partner: the or in enter_shared, which comes before the count. */
+	rest = atomic_load_explicit(&used, memory_order_acquire);
+	for (; rest; rest &= rest - 1)
+		if (!drain(&stripes[__builtin_ctz(rest)].inside[side], 0))
 			return false;
 	return true;
 }

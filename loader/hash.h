@@ -96,6 +96,42 @@ static inline bool hash_may(const struct symtab *st, const struct sym_request *r
 	return word >> rq->gnu % BITS & word >> (rq->gnu >> st->bloom_shift) % BITS & 1;
 }
 
+/* The same for a hash as chains store it, without its lowest bit: true also for the other name. */
+static inline bool hash_may_stored(const struct symtab *st, uint32_t stored)
+{
+	enum { BITS = 8 * sizeof(uintptr_t) };
+	uintptr_t word;
+
+	if (!st->gnu)
+		return st->nbucket;
+	word = st->bloom[stored / BITS & st->bloom_mask];
+	if (!st->bloom_shift) /* then the second bit depends on the lowest, too */
+		return true;
+	return word >> (stored & ~1u) % BITS & 3 && word >> (stored >> st->bloom_shift) % BITS & 1;
+}
+
+/*
+ * Is symbol i a plain definition: one that everybody gets who asks this table for its name, and its version
+ * if it has one?  *stored: its hash.
+ */
+static inline bool hash_is_plain(const struct symtab *st, uint32_t i, uint32_t *stored)
+{
+	const elf_sym *s = &st->sym[i];
+	unsigned bind = ELF_ST_BIND(s->st_info), version;
+
+	if (!st->gnu || i < st->symoffset || i - st->symoffset >= st->nchain || s->st_name >= st->str_len)
+		return false;
+	if ((bind != STB_GLOBAL && bind != STB_WEAK) || ELF_ST_TYPE(s->st_info) > STT_FUNC)
+		return false;
+	if (s->st_shndx == SHN_UNDEF || !s->st_value || ELF_ST_VIS(s->st_other) != STV_DEFAULT)
+		return false;
+	version = st->versym ? st->versym[i] : 0;
+	if (version > 1 && (version >= st->nversion || !st->versions[version].hash)) /* or it is hidden */
+		return false;
+	*stored = st->chain[i - st->symoffset];
+	return true;
+}
+
 uint32_t hash_sysv(const char *s);
 
 /* The defined symbol that answers the request, or NULL. */

@@ -10,6 +10,7 @@
 
 #include "../arch/arch.h"
 #include "../compat/host.h"
+#include "index.h"
 #include "lock.h"
 #include "text.h"
 #include "unique.h"
@@ -108,6 +109,41 @@ static bool refuse_foreign(const struct image *im, const char *name, struct diag
 	return image_explain(im, d);
 }
 
+/* Has no image before im in this list a name with this hash?  *here: im is in it. */
+static bool first_in(struct scope_list *list, const struct image *im, uint32_t stored, bool *here)
+{
+	/* Acquire: partners are the releases in scope_append and scope_expect. */
+	unsigned n = list ? atomic_load_explicit(&list->n, memory_order_acquire) : 0, i = 0;
+	const struct index *x = list ? atomic_load_explicit(&list->index, memory_order_acquire) : NULL;
+	uint32_t sym;
+
+	if (x)
+		i = index_first(x, stored, &sym);
+	for (; i < n && list->im[i] != im; i++)
+		if (hash_may_stored(&list->im[i]->st, stored))
+			return false;
+	*here = i < n;
+	return true;
+}
+
+/*
+ * Most references of C++ libraries are to what they define themselves.  Where the Bloom filters of all who
+ * come before say no, that is the answer, and nobody need read the name.  False: to be looked up.
+ */
+static bool binds_own(const struct image *im, uint32_t i)
+{
+	struct scope_chain *chain = atomic_load_explicit(&im->chain, memory_order_acquire);
+	bool here = false;
+	uint32_t stored;
+
+	if (im->host || im->deep || !hash_is_plain(&im->st, i, &stored))
+		return false;
+	for (unsigned k = 0; chain && k < chain->n && !here; k++)
+		if (!first_in(atomic_load_explicit(chain->scope[k], memory_order_acquire), im, stored, &here))
+			return false;
+	return here;
+}
+
 bool resolve_symbol(struct image *im, const struct resolve_ref *ref, struct sym_found *found,
 		   struct diag *d)
 {
@@ -118,7 +154,7 @@ bool resolve_symbol(struct image *im, const struct resolve_ref *ref, struct sym_
 	if (ref->index >= st->nsym)
 		return diag_set(d, DIAG_BAD_ELF, "%s: relocation names symbol %u of %u", im->path, ref->index,
 				st->nsym);
-	if (binds_itself(s)) {
+	if (binds_itself(s) || (!ref->ready && binds_own(im, ref->index))) {
 		*found = (struct sym_found){im, s};
 		return true;
 	}

@@ -168,8 +168,28 @@ static void ask(const struct family *f, const char *name)
 	}
 }
 
+/* What the table stores of the hash says the same as the name, as far as it goes. */
+static unsigned ask_stored(const struct symtab *st, uint32_t i, const struct symtab *other)
+{
+	struct sym_request rq = sym_request(hash_name(st, &st->sym[i]));
+	unsigned version = st->versym ? st->versym[i] : 0;
+	uint32_t stored;
+
+	if (!hash_is_plain(st, i, &stored))
+		return 0;
+	rq.version = version > 1 ? &st->versions[version] : NULL;
+	rq.newest = kit_random(2);
+	ck_assert_msg(hash_is(st, i, &rq), "symbol %u, \"%s\"", i, rq.name);
+	ck_assert_uint_eq(rq.gnu | 1, stored | 1);
+	ck_assert(hash_may_stored(st, stored));
+	ck_assert(hash_may_stored(other, stored) || !hash_lookup(other, &rq));
+	return 1;
+}
+
 START_TEST(random_tables)
 {
+	unsigned plain = 0;
+
 	for (int round = 0; round < kit_rounds(120); round++) {
 		unsigned n = kit_random(5) ? kit_random(40) : kit_random(600), spread = 1 + kit_random(4);
 		struct elfgen *e = random_table(n, spread);
@@ -186,9 +206,12 @@ START_TEST(random_tables)
 			ask(&f, name);
 		}
 		ask(&f, "");
+		for (uint32_t i = 0; i <= n; i++)
+			plain += ask_stored(st, i, &f.im[kit_random(WAYS)]->st);
 		free_family(&f);
 		elfgen_free(e);
 	}
+	ck_assert_uint_gt(plain, 0);
 }
 END_TEST
 
@@ -203,6 +226,7 @@ static unsigned ask_library(const struct image *im)
 	for (uint32_t i = 1; i < n; i += step) {
 		const char *name = hash_name(st, &st->sym[i]);
 
+		ask_stored(st, i, st);
 		for (int how = 0; how < 4; how++)
 			found += find(im, name, NULL, how) != NULL;
 		for (unsigned v = 0; v < st->nversion && v < 30; v++)
