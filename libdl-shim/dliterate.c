@@ -65,7 +65,10 @@ static int show_host(struct dl_phdr_info *theirs, size_t size, void *arg)
 
 	if (size < WITH_COUNTERS || size > sizeof(info))
 		return w->each(theirs, size, w->arg);
-	memcpy(&info, theirs, size);
+	if (__builtin_expect(size == sizeof(info.i), 1))
+		info.i = *theirs;
+	else
+		memcpy(&info, theirs, size);
 	w->size = size;
 	w->adds = theirs->dlpi_adds;
 	w->subs = theirs->dlpi_subs;
@@ -77,14 +80,17 @@ static int show(struct walk *w, struct image *im)
 {
 	union info info;
 
-	memset(&info, 0, sizeof(info));
-	info.i.dlpi_addr = im->map.bias;
-	info.i.dlpi_name = im->link.l_name;
-	info.i.dlpi_phdr = im->ph;
-	info.i.dlpi_phnum = (ElfW(Half))im->phnum;
+	info.i = (struct dl_phdr_info){
+		.dlpi_addr = im->map.bias,
+		.dlpi_name = im->link.l_name,
+		.dlpi_phdr = im->ph,
+		.dlpi_phnum = (ElfW(Half))im->phnum,
+		.dlpi_tls_modid = im->tls.id,
+		.dlpi_tls_data = im->tls.id ? tls_peek(im) : NULL,
+	};
 	count(w, &info.i);
-	info.i.dlpi_tls_modid = im->tls.id;
-	info.i.dlpi_tls_data = im->tls.id ? tls_peek(im) : NULL;
+	if (w->size > sizeof(info.i))
+		memset(info.room + sizeof(info.i), 0, w->size - sizeof(info.i));
 	return w->each(&info.i, w->size, w->arg);
 }
 
