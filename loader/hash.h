@@ -59,21 +59,21 @@ struct sym_request {
 
 static inline struct sym_request sym_request(const char *name)
 {
-	struct sym_request rq = {.name = name};
+	uint32_t len, gnu = text_hash_len(name, &len);
 
-	rq.gnu = text_hash_len(name, &rq.len);
-	return rq;
+	return (struct sym_request){.name = name, .gnu = gnu, .len = len};
 }
 
 /* For a symbol of a table. */
 static inline struct sym_request sym_reference(const struct symtab *st, const elf_sym *s)
 {
-	struct sym_request rq = {.name = st->str + s->st_name};
+	const char *name = st->str + s->st_name;
+	uint32_t len, gnu;
 
 	if (s->st_name >= st->str_len)
 		return sym_request("");
-	rq.gnu = text_hash_in(rq.name, st->str_len - s->st_name, &rq.len);
-	return rq;
+	gnu = text_hash_in(name, st->str_len - s->st_name, &len);
+	return (struct sym_request){.name = name, .gnu = gnu, .len = len};
 }
 
 /* A name into the cache; those of C++ take a cache line or three. */
