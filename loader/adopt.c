@@ -102,7 +102,6 @@ static bool describe(struct image *im, const struct host_module *mod, struct dia
 {
 	const char *soname;
 
-	im->host = true;
 	im->handle = im->host_map = mod->map;
 	if (!map_adopt(&im->map, mod->map->l_addr, mod->ph, mod->phnum) ||
 	    !image_headers(im, mod->ph, mod->phnum, 0, d))
@@ -148,7 +147,7 @@ static struct image *known(const struct host_module *mod)
 static bool enter_host(const struct host_module *mod, struct adoption *a)
 {
 	struct diag d;
-	struct image *im = image_new(&registry.base, mod->map->l_name);
+	struct image *im = image_new(&registry.base, mod->map->l_name, true);
 
 	diag_clear(&d);
 	if (!im)

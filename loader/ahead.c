@@ -18,7 +18,7 @@ static void add(struct ahead *a, const struct image *im, uint32_t index)
 
 	if (!index || index >= im->st.nsym || (a->n && a->index[a->n - 1] == index))
 		return;
-	if (hash_is_plain(&im->st, index, &rq.gnu)) { /* resolve asks for its hash first, and for no more then */
+	if (hash_is_plain(&im->st, index, &rq.gnu)) { /* resolve asks for its hash only */
 		scope_prefetch(im, &rq, SCOPE_FETCH_INDEX);
 		return;
 	}

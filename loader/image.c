@@ -29,12 +29,22 @@ static bool remember_origin(struct image *im)
 	return im->origin != NULL;
 }
 
-struct image *image_new(struct space *space, const char *path)
+/* What libc has behind the public part of its link_map: 1472 bytes in glibc 2.41. */
+static size_t private_part(void)
 {
-	struct image *im = arena_alloc(sizeof *im);
+	enum { UNKNOWN = 2048 };
+	size_t known = host_map_size();
+
+	return (known > sizeof(struct link_map) ? known : UNKNOWN) - sizeof(struct link_map);
+}
+
+struct image *image_new(struct space *space, const char *path, bool libcs)
+{
+	struct image *im = arena_alloc(sizeof *im + (libcs ? 0 : private_part()));
 
 	if (!im)
 		return NULL;
+	im->host = libcs;
 	im->path = arena_text(path);
 	if (!im->path) {
 		arena_free(im);

@@ -29,12 +29,6 @@ enum image_state {
 	IMAGE_GONE,
 };
 
-/*
- * Debuggers and libthread_db read libc's private part of a link_map behind the public one (up to 1472
- * bytes in glibc 2.41).  Ours is zero there, which they take for "no thread-locals".
- */
-enum { IMAGE_LINK_TAIL = 2048 - sizeof(struct link_map) };
-
 enum image_shown { /* in the list that debuggers read: debugger.c */
 	SHOWN_NO,
 	SHOWN_SOON, /* committed; a debugger that waits is to be told with it */
@@ -73,9 +67,6 @@ struct scope_list;
 struct scope_chain;
 
 struct image {
-	struct link_map link; /* public; a handle of ours points here.  l_name, l_addr, l_ld: commit */
-	char link_tail[IMAGE_LINK_TAIL];
-
 	/* Birth: written by image_new, constant. */
 	struct space *space;
 	char *path; /* absolute, or as found; link.l_name is the same text */
@@ -155,10 +146,16 @@ struct image {
 	uint64_t bound_serial; /* scratch: the last relocation pass that recorded a binding to it */
 	unsigned nreloc;
 	uint64_t ns_find, ns_map, ns_reloc, ns_init; /* TRACE_STATISTICS */
+
+	/*
+	 * Public; a handle of ours points here.  l_name, l_addr, l_ld: commit.  Debuggers and libthread_db
+	 * read libc's private part behind it: ours has zeros there, which they take for "no thread-locals".
+	 */
+	struct link_map link;
 };
 
-/* A new image with this path; NULL: no memory.  NEEDS_LOCK. */
-struct image *image_new(struct space *space, const char *path);
+/* A new image with this path; libcs: one that libc loaded.  NULL: no memory.  NEEDS_LOCK. */
+struct image *image_new(struct space *space, const char *path, bool libcs);
 
 /* Frees the description and whatever is still mapped.  The caller unpublished it.  NEEDS_LOCK. */
 void image_free(struct image *im);

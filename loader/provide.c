@@ -76,7 +76,7 @@ static void describe(struct image *im, const struct table *t)
 				 .bucket = t->bucket,
 				 .chain = t->chain,
 				 .nbucket = (uint32_t)t->nbucket};
-	im->host = im->startup = im->pinned = im->global = true;
+	im->startup = im->pinned = im->global = true;
 	im->libc_family = host.is_static;
 	image_set_state(im, IMAGE_READY);
 }
@@ -91,7 +91,7 @@ struct image *provide_symbols(const struct dlrs_symbol *symbols, size_t n, struc
 		return NULL;
 	}
 	if (make_room(&t))
-		im = image_new(&registry.base, "symbols handed over by the program");
+		im = image_new(&registry.base, "symbols handed over by the program", true);
 	if (!im || !scope_reserve(&registry.base.global, 1)) {
 		image_free(im);
 		arena_free(t.sym);

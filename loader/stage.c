@@ -169,7 +169,7 @@ static struct image *add(struct load *ld, const struct stage_reference *ref, str
 
 	if (!ref->from && (ld->mode & ELF_RTLD_SNAPSHOT) && !file_snapshot(f, ld->diag))
 		return NULL;
-	if (!grow_fresh(ld) || !(im = image_new(ld->space, f->path))) {
+	if (!grow_fresh(ld) || !(im = image_new(ld->space, f->path, false))) {
 		diag_no_memory(ld->diag, f->path);
 		return NULL;
 	}

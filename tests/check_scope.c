@@ -48,7 +48,7 @@ START_TEST(growing)
 
 	ck_assert(!scope_contains(NULL, NULL));
 	for (int i = 0; i < 50; i++) {
-		im[i] = image_new(&kit_space, "x");
+		im[i] = image_new(&kit_space, "x", false);
 		ck_assert(scope_reserve(&list, 1));
 		ck_assert(!scope_contains(list, im[i]));
 		scope_append(&list, im[i]);
@@ -80,7 +80,7 @@ START_TEST(prune)
 
 	ck_assert(scope_reserve(&list, 20));
 	for (int i = 0; i < 20; i++) {
-		im[i] = image_new(&kit_space, "x");
+		im[i] = image_new(&kit_space, "x", false);
 		im[i]->state = IMAGE_READY;
 		scope_append(&list, im[i]);
 	}
@@ -275,7 +275,7 @@ END_TEST
 START_TEST(each_list_once)
 {
 	_Atomic(struct scope_list *) list[3] = {NULL};
-	struct image *im = image_new(&kit_space, "x");
+	struct image *im = image_new(&kit_space, "x", false);
 	struct scope_chain *c;
 
 	for (int i = 0; i < 3; i++) {

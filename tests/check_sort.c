@@ -18,7 +18,7 @@ enum { MAX = 26 };
 static void graph(struct image **im, unsigned n, const char *const *edges)
 {
 	for (unsigned i = 0; i < n; i++)
-		im[i] = image_new(&kit_space, (char[]){(char)('a' + i), 0});
+		im[i] = image_new(&kit_space, (char[]){(char)('a' + i), 0}, false);
 	kit_space.first = im[0];
 	for (unsigned i = 1; i < n; i++)
 		im[i - 1]->next = im[i];

@@ -201,7 +201,7 @@ struct image *kit_map(const char *path, struct diag *d)
 		return NULL;
 	ok = file_headers(&f, d);
 	if (ok) {
-		im = image_new(&kit_space, path);
+		im = image_new(&kit_space, path, false);
 		ck_assert_ptr_nonnull(im);
 		ok = map_image(&im->map, &f, d) &&
 		     image_headers(im, f.ph, f.phnum, f.eh.e_phoff, d);

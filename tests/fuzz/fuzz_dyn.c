@@ -136,7 +136,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		.by = control[RECIPE_TWIST] >> 8 & 0xff, .off = control[RECIPE_TWIST] >> 16 & 0xffff});
 	memhost_fail(control[RECIPE_FAIL] & 31);
 	ok = file_open(&f, "/f", &d) && file_headers(&f, &d);
-	if (ok && (im = image_new(nowhere, "/f"))) {
+	if (ok && (im = image_new(nowhere, "/f", false))) {
 		ok = work(im, &f, &d);
 		image_free(im);
 		fuzz_check_diag(&d, ok);

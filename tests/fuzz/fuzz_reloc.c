@@ -29,7 +29,7 @@ static struct image *open_file(const char *path, struct diag *d)
 	struct file f;
 	bool ok = file_open(&f, path, d) && file_headers(&f, d);
 
-	if (ok && (im = image_new(&space, path))) {
+	if (ok && (im = image_new(&space, path, false))) {
 		ok = map_image(&im->map, &f, d);
 		if (ok)
 			fuzz_poison(&im->map);
