@@ -11,8 +11,10 @@
  *
  * Telling.  gdb and lldb look at the list when r_brk() is called, lldb only if r_state said before what is
  * going on; a gdb that found probe points in ld.so looks when the probe `unmap_complete` is passed.
- * r_state is libc's, under its loader lock, and an assertion of libc's.  One thing does it all: libc's
- * dlopen and dlclose of libdlrs-notify.so, whose constructor calls debugger_event with that lock held.
+ * r_state is libc's, under its loader lock, and an assertion of libc's; and gdb reads the list while only the
+ * thread at r_brk stands still, so with a debugger there the list changes under that lock, too.  One thing
+ * does it all: libc's dlopen of libdlrs-notify.so, a dlsym in it, whose resolver calls debugger_event with
+ * that lock held, and dlclose.
  *
  * libc's dlopen must not be called under our lock.  So while a debugger waits, commit only marks the new
  * images, and the door tells (and thereby shows) them between its lock and the constructors; in the same
@@ -28,7 +30,11 @@
 #include "trap.h"
 #include "view.h"
 
-enum { PATIENCE = 100000 }; /* yields */
+/*
+ * How long to wait for a turn, in nanoseconds.  A telling is about ten stops in the debugger: 3 ms with gdb, on a
+ * busy machine up to a second.  A longer MOMENT was spent in the debugger's hands, with whoever has the turn.
+ */
+enum { PATIENCE = 2000000000, MOMENT = 10000000 };
 
 static enum { UNTRIED, SPLICED, REFUSED } state; /* the loader lock's */
 static struct link_map *second;			 /* libc's; ours go in front of it */
@@ -287,6 +293,8 @@ static void notify(unsigned serial)
 		return;
 	}
 	map = open_helper();
+	if (map)
+		host.real.dlsym(map, "dlrs_notify");
 	if ((int)(serial_of(&told) - serial) < 0) {
 		/* Without it lldb misses this change.  gdb does not; its probe is passed by any dlclose. */
 		tell(true);
@@ -298,19 +306,25 @@ static void notify(unsigned serial)
 }
 
 /*
- * One thread at a time: while one has the helper open, a second one's dlopen would run no constructor and
- * its dlclose pass no probe.  Not a lock, because who has the turn waits for libc's loader lock, and that
- * may be ours (we are called by a constructor of libc's): then we go first, without a turn.
+ * One thread at a time: while two have the helper open, the first one's dlclose passes no probe.  Not a lock,
+ * because who has the turn waits for libc's loader lock, and that may be ours (we are called by a constructor
+ * of libc's): then we go first, without a turn.
  */
 static bool take_turn(void)
 {
-	for (unsigned i = 0; i < PATIENCE; i++) {
-		/* acquire; partner: the release in debugger_tell */
-		if (!atomic_exchange_explicit(&turn, true, memory_order_acquire))
-			return true;
+	uint64_t waited = 0, before = 0, now;
+
+	/* acquire; partner: the release in debugger_tell */
+	while (atomic_exchange_explicit(&turn, true, memory_order_acquire)) {
+		now = host_nanoseconds();
+		if (before)
+			waited += now - before < MOMENT ? now - before : MOMENT;
+		if (waited > PATIENCE)
+			return false;
+		before = now;
 		host_yield();
 	}
-	return false;
+	return true;
 }
 
 static void settle(void)

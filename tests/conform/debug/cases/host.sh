@@ -61,6 +61,26 @@ host_race_fork()
 	wants '' 'done, wrong: 0$'
 }
 
+# What a debugger is told is told under libc's lock, whoever has the helper open.
+host_helper_open_already()
+{
+	LD_PRELOAD=$lib DLRS_DEBUG=gdb DLRS_DEBUG_OUTPUT=$PWD/trace timeout 200 ./turn open \
+		"$(dirname "$lib")/libdlrs-notify.so" >log 2>&1 || fail "status $?: $(tail -n 2 log)"
+	wants '' '^done$'
+	[ "$(grep -c 'gdb: told' trace.*)" = 2 ] || fail 'not told of both changes'
+	! grep -q quietly trace.* || fail 'r_state was not ours'
+}
+
+# A thread that has libc's lock does not wait for ever for the one that tells and waits for that lock.
+host_turn_of_another()
+{
+	LD_PRELOAD=$lib DLRS_DEBUG=gdb DLRS_DEBUG_OUTPUT=$PWD/trace timeout 200 ./turn wait >log 2>&1 ||
+		fail "status $?: $(tail -n 2 log)"
+	wants '' '^done$'
+	wants '' '^waited [1-9]'
+	! grep -q quietly trace.* || fail 'r_state was not ours'
+}
+
 # gdb is there, and counts: every constructor is met, although two threads load at once.
 host_race_gdb()
 {

@@ -81,7 +81,7 @@ probes_idle()
 	wants '' 'libdlrs-notify|libutil' 0
 	LD_DEBUG=files LD_PRELOAD=$lib DLRS_DEBUG=gdb ./program open ./libplugin.so call close >out 2>log || fail "status $?"
 	wants '' 'gdb: 2 places to watch, a probe in '
-	wants '' 'calling init: .*libdlrs-notify.so' 2
+	wants '' 'file=.*libdlrs-notify.so .*generating link map' 2
 }
 
 # Notes that make no sense are not read beyond their end; r_brk is watched all the same.
@@ -122,9 +122,9 @@ probes_replaced_file()
 		wait "$pid" || fail "${tracer:-alone}: status $?: $(tail -n 1 err)"
 		trap - EXIT
 		if [ -n "$tracer" ]; then
-			grep -q 'calling init: .*libdlrs-notify.so' err || fail 'the tracer was not seen'
+			grep -q 'file=.*libdlrs-notify.so .*generating link map' err || fail 'the tracer was not seen'
 		else
-			! grep -q 'calling init: .*libdlrs-notify.so' err || fail 'a tracer was seen where none is'
+			! grep -q 'file=.*libdlrs-notify.so .*generating link map' err || fail 'a tracer was seen where none is'
 		fi
 	done
 }
