@@ -31,8 +31,9 @@
 #include "view.h"
 
 /*
- * How long to wait for a turn, in nanoseconds.  A telling is about ten stops in the debugger: 3 ms with gdb, on a
- * busy machine up to a second.  A longer MOMENT was spent in the debugger's hands, with whoever has the turn.
+ * How long to wait for a turn, in nanoseconds.  A telling is about ten stops in the debugger: 3 ms with gdb,
+ * on a busy machine up to a second.  A longer MOMENT was spent in the debugger's hands, with whoever has the
+ * turn.
  */
 enum { PATIENCE = 2000000000, MOMENT = 10000000 };
 

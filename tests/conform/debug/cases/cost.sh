@@ -2,13 +2,18 @@
 #
 # What it costs when nobody watches.
 
-# _calls ENVIRONMENT STEPS...: system calls of the program
+# _calls ENVIRONMENT STEPS...: system calls of the program. The least of five runs: where an image fits is guessed
+# (loader/map.c), and a guess that the kernel turns down, one in a hundred runs, costs three calls more.
 _calls()
 {
-	local n
-	n=$(env LD_PRELOAD="$lib" "$1" ./syscalls ./program "${@:2}" 2>&1 >out) ||
-		skip "system calls cannot be counted here: $n"
-	tail -n 1 <<<"$n"
+	local n least=
+	for _ in 1 2 3 4 5; do
+		n=$(env LD_PRELOAD="$lib" "$1" ./syscalls ./program "${@:2}" 2>&1 >out) ||
+			skip "system calls cannot be counted here: $n"
+		n=$(tail -n 1 <<<"$n")
+		[ -n "$least" ] && [ "$least" -le "$n" ] || least=$n
+	done
+	echo "$least"
 }
 
 # Opening and closing makes the same system calls as without any care for debuggers. (Counting is done by ptrace: a
