@@ -64,6 +64,7 @@ gdb_session()
 	env -u LD_PRELOAD -u DEBUGINFOD_URLS timeout -k 5 "${GDB_TIMEOUT:-1200}" gdb -nx -q -batch ${gdb_options:-} -x script "$@" \
 		</dev/null >log 2>&1 || status=$?
 	[ $status != 124 ] || fail "gdb did not come to an end"
+	! grep -q '^\(warning: \)\?ptrace: Operation not permitted' log || skip 'gdb may not trace processes here'
 }
 
 # part NAME: what gdb printed after `echo == NAME` (a line) and before the next such

@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <link.h>
 #include <pthread.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <threads.h>
 
@@ -265,6 +266,7 @@ CASE(blocks_of_ended_threads_are_reused)
 	void *h = load("./libmany-block.so", RTLD_NOW);
 	long before;
 
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0); /* else the kernel may give more whenever it likes */
 	for (int i = 0; i < 50; i++)
 		new_thread(touch, h);
 	before = resident_pages();

@@ -111,13 +111,14 @@ host_race_gdb_idle()
 host_race_gdb_attach()
 {
 	need gdb
-	start ./race 20000
+	start ./race
 	for i in 1 2 3; do
 		printf 'tbreak %s\ncontinue\nbacktrace 1\ninfo sharedlibrary\ndetach\n' plugin_start >commands
 		gdb_session -p "$pid" <commands
 		untroubled
 		grep -q 'plugin_start () at' log || fail "attach $i: not stopped in a constructor"
 	done
+	echo >go
 	read -r -t 1200 -u 8 said || fail "no end: $(cat err)"
 	[ "$said" = 'done, wrong: 0' ] || fail "$said"
 	wait $pid || fail "status $?"

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Two threads open and close libraries of ours, one does the same with libc's own dlopen, one has libc
- * open converters, one walks; `race N`: N rounds each. `race N forks`: the two, and children that open one.
+ * open converters, one walks; `race N`: N rounds each; without N, until there is a line on standard input.
+ * `race N forks`: the two, and children that open one.
  * Prints how often something was wrong.
  */
 #include "libc_own.h"
 
 #include <dlfcn.h>
 #include <iconv.h>
+#include <limits.h>
 #include <link.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -17,8 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int rounds;
-static atomic_int wrong, working = 4;
+static atomic_int rounds, wrong, working = 4;
 static void *(*real_open)(const char *, int);
 static int (*real_close)(void *);
 
@@ -115,7 +116,7 @@ int main(int argc, char **argv)
 {
 	pthread_t t[5];
 
-	rounds = argc > 1 ? atoi(argv[1]) : 100;
+	rounds = argc > 1 ? atoi(argv[1]) : INT_MAX;
 	if (argc > 2)
 		return race_forks();
 	puts("ready");
@@ -127,6 +128,10 @@ int main(int argc, char **argv)
 	pthread_create(&t[2], NULL, theirs, NULL);
 	pthread_create(&t[3], NULL, converters, NULL);
 	pthread_create(&t[4], NULL, walks, NULL);
+	if (argc == 1) {
+		getchar();
+		rounds = 0;
+	}
 	for (int i = 0; i < 5; i++)
 		pthread_join(t[i], NULL);
 	printf("done, wrong: %d\n", wrong);
