@@ -75,6 +75,19 @@ static struct image *image_of(void *map)
 	return im ? im : map;
 }
 
+static uintptr_t ask_resolver(const void *found)
+{
+	return resolve_address(found);
+}
+
+/* An IFUNC resolver is foreign code: the registers of the call that waits are not its own. */
+static uintptr_t target_of(const struct sym_found *found)
+{
+	if (!found->im)
+		return 0;
+	return resolve_is_ifunc(found) ? arch_keep_vectors(ask_resolver, found) : resolve_address(found);
+}
+
 uintptr_t lazy_bind(void *map, uintptr_t index)
 {
 	struct diag d;
@@ -101,7 +114,7 @@ uintptr_t lazy_bind(void *map, uintptr_t index)
 		if (!ok)
 			host_yield(); /* it will soon be out of the scope */
 	} while (!ok);
-	target = found.im ? resolve_address(&found) : 0;
+	target = target_of(&found);
 	slot = (uintptr_t *)(im->map.bias + r->r_offset);
 	/* Relaxed: the slot's two possible values both lead to the function. */
 	__atomic_store_n(slot, target, __ATOMIC_RELAXED);

@@ -161,6 +161,11 @@ expect 'a text relocation' 'no text relocations'
 echo 'asm(".section .wx,\"awx\"; .long 0");' >>"$tmp/lib.c"
 library
 expect 'writable code' 'no writable code'
+if [ "$(uname -m)" = x86_64 ]; then
+	echo 'asm(".text; vzeroupper");' >>"$tmp/lib.c"
+	library
+	expect 'an AVX instruction' 'no AVX, which arch_lazy_entry does not save'
+fi
 library -Wl,-soname,libdl.so.2
 expect 'another soname' 'the soname is libdlrs.so.0'
 library -Wl,-z,lazy

@@ -77,6 +77,8 @@ rule 'no library is needed' "$(grep '(NEEDED)' <<<"$dynamic")"
 rule 'no text relocations' "$(grep TEXTREL <<<"$dynamic")"
 rule 'no executable stack' "$(grep -q 'GNU_STACK .* RW ' <<<"$segments" || echo 'GNU_STACK is not RW')"
 rule 'no writable code' "$(grep 'LOAD .* RWE ' <<<"$segments")"
+rule 'no AVX, which arch_lazy_entry does not save' "$("${OBJDUMP:-objdump}" -d --no-show-raw-insn "$lib" 2>&1 |
+	awk 'BEGIN { x86 = 0 } /file format elf64-x86-64/ { x86 = 1 } x86 && $2 ~ /^v[a-z]/ { print "\t" $0; exit }')"
 rule 'the soname is libdlrs.so.0' "$(grep -q 'soname: \[libdlrs.so.0\]' <<<"$dynamic" || echo 'it is not')"
 rule 'bound at once, read-only after, never unloaded, first to start' "$(
 	for flag in NOW NODELETE INITFIRST; do

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tramp.S for x86_64: the five entries of arch.h's contract.
+ * tramp.S for x86_64: the entries of arch.h's contract.
  *
  *   __tls_get_addr         an ordinary function, but GCC may call it with a misaligned stack (PR 58066)
  *   arch_tlsdesc_*         called with the descriptor's address in %rax, return an offset from %fs:0 in
  *                          %rax, and preserve everything else, vector registers included
  *   arch_lazy_entry        PLT0's target: below the return address lie GOT[1], the image, and the index
  *                          into DT_JMPREL; preserves whatever may carry an argument, %al included
+ *   arch_keep_vectors      an ordinary function, but x87 and all vector registers are as they were
  *
  * Called by the code of any library, in signal handlers too.  Must never touch a register outside its
  * contract, nor leave a point that a debugger or an exception cannot unwind from.  The x86-64 psABI,
@@ -55,6 +56,24 @@
 .Lfxr\@:
 	fxrstor64 (%rsp)
 .Lrestored\@:
+	.endm
+
+/*
+ * Saves and restores what code of ours may change of the vector registers, below %rsp: it is built without
+ * AVX, and SSE's instructions leave what lies above 128 bits alone.
+ */
+	.macro	sse_save
+	sub	$256, %rsp
+	and	$-16, %rsp
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	movaps	%xmm\n, 16*\n(%rsp)
+	.endr
+	.endm
+
+	.macro	sse_restore
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	movaps	16*\n(%rsp), %xmm\n
+	.endr
 	.endm
 
 	.macro	push_reg reg
@@ -275,12 +294,12 @@ arch_lazy_entry:
 	push	%r8
 	push	%r9
 	push	%r10
-	state_save
+	sse_save
 	mov	8(%rbx), %rdi
 	mov	16(%rbx), %rsi
 	call	lazy_bind
 	mov	%rax, %r11
-	state_restore
+	sse_restore
 	lea	-64(%rbx), %rsp
 	pop	%r10
 	pop	%r9
@@ -296,6 +315,25 @@ arch_lazy_entry:
 	.cfi_adjust_cfa_offset -16
 	jmp	*%r11
 	end	arch_lazy_entry
+
+	.hidden	arch_keep_vectors
+function arch_keep_vectors
+	push_reg %rbp
+	mov	%rsp, %rbp
+	.cfi_def_cfa_register %rbp
+	push	%rdi
+	push	%rsi
+	state_save
+	mov	-16(%rbp), %rdi
+	call	*-8(%rbp)
+	mov	%rax, %rdi
+	state_restore
+	mov	%rdi, %rax
+	leave
+	.cfi_def_cfa %rsp, 8
+	.cfi_restore %rbp
+	ret
+end arch_keep_vectors
 
 /* ---- data ------------------------------------------------------------------------------------------ */
 

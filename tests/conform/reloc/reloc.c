@@ -260,7 +260,7 @@ static void all_registers(const char *path, int flags)
 {
 	static const char *const tries[] = {"try_ints",	       "try_doubles", "try_variadic",
 					    "try_long_double", "try_pair",    "try_ymm",
-					    "try_zmm"};
+					    "try_zmm",	       "try_ifunc"};
 	void *h = load(path, flags);
 
 	ok((unsigned long)sym(h, "sum_variadic") % 256 == 0);
