@@ -50,7 +50,7 @@ static bool defines(const struct image *im, const char *name)
 {
 	struct sym_request rq = sym_request(name);
 
-	return hash_may(&im->st, &rq) && hash_lookup(&im->st, &rq);
+	return hash_lookup(&im->st, &rq);
 }
 
 static bool intercepts(const struct image *im, const char *name)

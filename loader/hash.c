@@ -146,13 +146,9 @@ static const elf_sym *lookup_sysv(const struct symtab *st, struct sym_request *r
 	return leftover(&c);
 }
 
-const elf_sym *hash_lookup(const struct symtab *st, struct sym_request *rq)
+const elf_sym *hash_find(const struct symtab *st, struct sym_request *rq)
 {
-	if (!st->nbucket)
-		return NULL;
-	if (!st->gnu)
-		return lookup_sysv(st, rq);
-	return hash_may(st, rq) ? lookup_gnu(st, rq) : NULL;
+	return st->gnu ? lookup_gnu(st, rq) : lookup_sysv(st, rq);
 }
 
 bool hash_is(const struct symtab *st, uint32_t i, struct sym_request *rq)

@@ -134,8 +134,12 @@ static inline bool hash_is_plain(const struct symtab *st, uint32_t i, uint32_t *
 
 uint32_t hash_sysv(const char *s);
 
-/* The defined symbol that answers the request, or NULL. */
-const elf_sym *hash_lookup(const struct symtab *st, struct sym_request *rq);
+/* The defined symbol that answers the request, or NULL; hash_find: when the filter has been asked. */
+const elf_sym *hash_find(const struct symtab *st, struct sym_request *rq);
+static inline const elf_sym *hash_lookup(const struct symtab *st, struct sym_request *rq)
+{
+	return hash_may(st, rq) ? hash_find(st, rq) : NULL;
+}
 
 /* Does symbol i answer the request, as the first of its chain that could? */
 bool hash_is(const struct symtab *st, uint32_t i, struct sym_request *rq);

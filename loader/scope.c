@@ -25,9 +25,7 @@ struct image *scope_self, *scope_libc;
  */
 static void stand_in(struct sym_request *rq, struct sym_found *out)
 {
-	const elf_sym *ours = scope_self && hash_may(&scope_self->st, rq)
-				      ? hash_lookup(&scope_self->st, rq)
-				      : NULL;
+	const elf_sym *ours = scope_self ? hash_lookup(&scope_self->st, rq) : NULL;
 
 	if (ours)
 		*out = (struct sym_found){scope_self, ours};
@@ -74,7 +72,7 @@ bool scope_find_in(struct scope_list *list, unsigned from, struct sym_request *r
 		const struct symtab *st = &list->im[i]->st;
 
 		sym = own(st, rq);
-		if (!sym && hash_may(st, rq))
+		if (!sym)
 			sym = hash_lookup(st, rq);
 		if (sym)
 			break;
