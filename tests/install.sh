@@ -84,6 +84,12 @@ ask()
 	read -r -t 300 -u "${SWAP[0]}" line && [ "$line" = "$1" ] || echo "answered ${line:-nothing} instead of $1"
 }
 
+# later: until what is written now has another time than the plugin; a kernel's clock for files may tick slowly
+later()
+{
+	until touch "$tmp/clock" && [ "$tmp/clock" -nt "$tmp/plugin.so" ]; do :; done
+}
+
 # The plugin is rebuilt in place, broken, and replaced, while the program runs.
 swap()
 {
@@ -100,6 +106,7 @@ swap()
 	sed 's/42/100/' answer.c | gcc -shared -fPIC -x c - -o "$tmp/new.so" && cat "$tmp/new.so" >"$plugin"
 	ask 100
 	ask 101
+	later
 	head -c 5000 "$tmp/new.so" >"$plugin"
 	ask 102
 	sed 's/42/7/' answer.c | gcc -shared -fPIC -x c - -o "$tmp/new.so" && mv "$tmp/new.so" "$plugin"
