@@ -15,6 +15,8 @@ lib=${DLRS_LIB:-$top/build/libdlrs.so.0}
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/dlrs-musl.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
 status=0
+layer='musl: '
+. "$top/tests/foreign/expect.sh"
 cd "$tmp" || exit 1
 
 musl=/lib/ld-musl-$(uname -m).so.1
@@ -25,27 +27,13 @@ fi
 ldso=$tmp/prefix/lib/${musl##*/}
 paths=$tmp/prefix/etc/$(basename "$musl" .so.1).path
 
-# prints NAME PATTERN COMMAND...: one line that is matched as a whole, and status 0
-prints()
-{
-	local name=$1 pattern=$2 printed rc=0
-	shift 2
-	printed=$(timeout 600 "$@" 2>&1) || rc=$?
-	if [ $rc = 0 ] && grep -qxE "$pattern" <<<"$printed" && [ "$(wc -l <<<"$printed")" = 1 ]; then
-		echo "PASS musl: $name"
-	else
-		echo "FAIL musl: $name: status $rc: $(tail -n 2 <<<"$printed" | tr '\n' '|')"
-		status=1
-	fi
-}
-
 # both NAME PATTERN ARGUMENTS...: the same by musl's own loader and by ours
 both()
 {
 	local name=$1 pattern=$2
 	shift 2
-	prints "$name, musl's loader" "$pattern" "$ldso" ./opens "$@"
-	prints "$name" "$pattern" env LD_PRELOAD="$lib" "$ldso" ./opens "$@"
+	expect "$name, musl's loader" "$pattern" "$ldso" ./opens "$@"
+	expect "$name" "$pattern" env LD_PRELOAD="$lib" "$ldso" ./opens "$@"
 }
 
 mkdir -p prefix/lib prefix/etc first second "third place" && cp "$musl" "$ldso" || exit 1
@@ -59,7 +47,7 @@ cp lib1.so first/libone.so && cp lib2.so second/libone.so && cp lib2.so second/l
 
 missing='Error loading shared library libtwo\.so: No such file or directory.*'
 both 'without a path file' "$missing" libtwo.so
-prints 'without a path file: the usual directories' '.*searched: default: /lib, /usr/local/lib, /usr/lib[,)].*' \
+expect 'without a path file: the usual directories' '.*searched: default: /lib, /usr/local/lib, /usr/lib[,)].*' \
 	env LD_PRELOAD="$lib" "$ldso" ./opens libtwo.so
 printf '%s\n' "$tmp/first:$tmp/second" "$tmp/third place" >"$paths"
 both 'path file: the first that has it' 'libone\.so: 1' libone.so
@@ -79,9 +67,9 @@ printf 'int creat64(const char *, unsigned); int scandir64(void); int answer(voi
 	'creat64("/nowhere/at/all", 0600) + (scandir64 != 0)' | musl-gcc -shared -fPIC -x c - -o liblarge.so
 both 'names for large files: in libc' '\./liblarge\.so: 0' ./liblarge.so
 LC_ALL=C sed -i 's/\x00creat64\x00/\x00creat__\x00/; s/\x00scandir64\x00/\x00scandir__\x00/' "$ldso"
-prints 'names for large files: really not in libc' 'Error relocating \./liblarge\.so: creat64: symbol not found' \
+expect 'names for large files: really not in libc' 'Error relocating \./liblarge\.so: creat64: symbol not found' \
 	"$ldso" ./opens ./liblarge.so
-prints 'names for large files: not in libc' '\./liblarge\.so: 0' env LD_PRELOAD="$lib" "$ldso" ./opens ./liblarge.so
+expect 'names for large files: not in libc' '\./liblarge\.so: 0' env LD_PRELOAD="$lib" "$ldso" ./opens ./liblarge.so
 echo 'int nothing64(void); int answer(void) { return nothing64(); }' | musl-gcc -shared -fPIC -x c - -o libnothing.so
 both 'names for large files: not every 64' 'Error relocating \./libnothing\.so: nothing64: symbol not found.*' ./libnothing.so
 
@@ -93,7 +81,7 @@ if ! command -v gdb >/dev/null; then
 else
 	gdb -nx -batch -ex 'set startup-with-shell off' -ex "set environment LD_PRELOAD $lib" -ex 'set breakpoint pending on' \
 		-ex 'break answer' -ex run -ex 'info sharedlibrary' -ex backtrace -ex finish --args ./opens ./libgdb.so >gdb.out 2>&1
-	prints 'gdb: a pending breakpoint, a backtrace out of the library, its entry in the list' 'yes yes yes' echo \
+	expect 'gdb: a pending breakpoint, a backtrace out of the library, its entry in the list' 'yes yes yes' echo \
 		"$(grep -q '^#1 .* in main ()' gdb.out && echo yes) $(grep -q 'Value returned is .* 42' gdb.out && echo yes)" \
 		"$(grep -q '  Yes  *\./libgdb\.so' gdb.out && echo yes)"
 fi

@@ -14,6 +14,8 @@ top=$(cd "$here/../.." && pwd)
 build=$top/build/foreign
 lib=${DLRS_LIB:-$top/build/libdlrs.so.0}
 status=0
+layer=foreign/
+. "$here/expect.sh"
 exec 2>&1
 
 if ! command -v musl-gcc >/dev/null; then
@@ -21,20 +23,6 @@ if ! command -v musl-gcc >/dev/null; then
 	exit
 fi
 mkdir -p "$build" && cd "$build" || exit 1
-
-# expect NAME PATTERN COMMAND...: ends well, and its one line is matched as a whole
-expect()
-{
-	local name=$1 pattern=$2 printed rc=0
-	shift 2
-	printed=$(timeout 600 "$@" 2>&1) || rc=$?
-	if [ $rc = 0 ] && grep -qxE "$pattern" <<<"$printed" && [ "$(wc -l <<<"$printed")" = 1 ]; then
-		echo "PASS foreign/$name"
-	else
-		echo "FAIL foreign/$name: status $rc: $(tail -n 2 <<<"$printed" | tr '\n' '|')"
-		status=1
-	fi
-}
 
 # build LIBC COMPILER SYMBOL: a program, and the libraries in a directory of their own
 build()
