@@ -260,7 +260,7 @@ static void all_registers(const char *path, int flags)
 {
 	static const char *const tries[] = {"try_ints",	       "try_doubles", "try_variadic",
 					    "try_long_double", "try_pair",    "try_ymm",
-					    "try_zmm",	       "try_ifunc"};
+					    "try_zmm"};
 	void *h = load(path, flags);
 
 	ok((unsigned long)sym(h, "sum_variadic") % 256 == 0);
@@ -279,6 +279,13 @@ CASE(immediate_calls_keep_all_argument_registers)
 {
 	all_registers("./libcaller.so", RTLD_NOW);
 	all_registers("./libcaller-now.so", RTLD_LAZY);
+}
+
+/* The resolver is foreign code, and runs at the first call. */
+CASE(ifunc_calls_keep_all_argument_registers)
+{
+	eq(call(load("./libcaller-ifunc.so", RTLD_LAZY), "try_ifunc"), 1);
+	all_registers("./libcaller-ifunc.so", RTLD_LAZY);
 }
 
 CASE(lazy_calls_in_constructor_and_destructor)
