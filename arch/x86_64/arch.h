@@ -7,6 +7,10 @@
 #ifndef ARCH_X86_64_H
 #define ARCH_X86_64_H
 
+#ifdef __AVX__
+#error "arch_lazy_entry saves the registers of SSE only: build without -mavx, which undoes configure's -mno-avx"
+#endif
+
 #include <cpuid.h>
 #include <elf.h>
 
