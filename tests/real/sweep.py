@@ -65,7 +65,7 @@ SKIPPED = [
 # Libraries of which a process can hold only one, the host's: libdlrs hands
 # them to the real dlopen, for good, so they stay after a dlclose.
 HOST_ONLY = (r"/(ld-linux[^/]*|ld-[0-9.]+|ld-musl[^/]*|libc|libm|libmvec|libpthread|libdl|librt|"
-             r"libutil|libanl|libresolv|libnss_[a-z]+|libthread_db|libc_malloc_debug|"
+             r"libutil|libanl|libresolv|libnss_[a-z0-9_]+|libthread_db|libc_malloc_debug|"
              r"libBrokenLocale|libgcc_s)[.-]")
 
 
