@@ -8,7 +8,7 @@
 #define ARCH_X86_64_H
 
 #ifdef __AVX__
-#error "arch_lazy_entry saves the registers of SSE only: build without -mavx, which undoes configure's -mno-avx"
+#error "arch_lazy_entry saves the registers of SSE only: build without -mavx"
 #endif
 
 #include <cpuid.h>
