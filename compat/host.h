@@ -322,6 +322,9 @@ bool host_thread_gone(int pid, int tid); /* has the kernel forgotten this thread
 uint64_t host_mask_signals(void);	 /* block all; returns the old mask */
 void host_unmask_signals(uint64_t old);
 bool host_membarrier(void); /* every running thread passes a full barrier; false: kernel has none */
+/* What this process may have at the most, in bytes; ~0: as much as it likes. */
+enum host_limit { HOST_LIMIT_FSIZE = 1, HOST_LIMIT_AS = 9 }; /* the kernel's RLIMIT_... */
+uint64_t host_limit(enum host_limit);
 bool host_traced(void); /* does the kernel say that somebody debugs us? */
 /* These pages will all be written soon: one system call instead of a fault each, where the kernel can. */
 void host_populate(void *addr, size_t len);

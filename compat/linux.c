@@ -208,19 +208,19 @@ static int memory_file(const char *name)
 				       : fd);
 }
 
-/* Who makes a file longer than RLIMIT_FSIZE, in memory as well, gets a signal that kills. */
-static bool too_large(uint64_t size)
+uint64_t host_limit(enum host_limit which)
 {
-	enum { LIMIT_FSIZE = 1 };
-	uint64_t limit[2] = {0, 0};
+	uint64_t limit[2] = {~0ull, 0};
 
-	return KERNEL(prlimit64, 0, LIMIT_FSIZE, 0, limit, 0, 0) == 0 && size > limit[0];
+	KERNEL(prlimit64, 0, which, 0, limit, 0, 0);
+	return limit[0];
 }
 
+/* Who makes a file longer than RLIMIT_FSIZE, in memory as well, gets a signal that kills. */
 static long fill(int to, int from, uint64_t size)
 {
 	enum { READ_WRITE = 3, SHARED = 1, ADD_SEALS = 1033, ALL_SEALS = 15 };
-	long r = too_large(size) ? -EFBIG : KERNEL(ftruncate, to, size, 0, 0, 0, 0);
+	long r = size > host_limit(HOST_LIMIT_FSIZE) ? -EFBIG : KERNEL(ftruncate, to, size, 0, 0, 0, 0);
 	void *p;
 
 	if (r < 0)

@@ -32,6 +32,7 @@ enum {
 	IDS = STRIDE / sizeof(void *),
 	GROUPS = 256,
 	REGIONS = 256,
+	SHARE = 16,	  /* no more than one part in so many of a limited address space */
 	BLOCK_ALIGN = 64, /* two threads never share a cache line */
 	PAGES = 16,	  /* single pages are mapped so many at a time */
 };
@@ -154,14 +155,19 @@ static bool add_group(void)
 	return true;
 }
 
+static bool affordable(void)
+{
+	return pool.ngroup == 1 || pool.ngroup <= host_limit(HOST_LIMIT_AS) / SHARE / STRIDE;
+}
+
 bool tlspool_boot(void)
 {
 	struct tls_module *undefined;
 
 	if (pool.nregion)
 		return true;
-	/* A process whose address space is limited gets room for fewer modules. */
-	for (pool.ngroup = GROUPS; !add_region(); pool.ngroup /= 4)
+	/* A process whose address space is limited has it for other things: room for fewer modules then. */
+	for (pool.ngroup = GROUPS; !affordable() || !add_region(); pool.ngroup /= 4)
 		if (pool.ngroup < 4)
 			return false;
 	pool.nrow = 1; /* the zero row */

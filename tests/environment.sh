@@ -3,7 +3,7 @@
 #
 # What man/dlrs.7 says about the environment holds: every channel of DLRS_DEBUG is described there and prints
 # its own lines, the output goes where DLRS_DEBUG_OUTPUT says, LD_BIND_NOW binds at once, and a privileged
-# program listens to none of it. A test of `make check`.
+# program listens to none of it. And a limit of the process is kept for the process. A test of `make check`.
 #
 #   DLRS_SRC   the source tree (default: the one this file is in)
 #   DLRS_LIB   the library to test (default: build/libdlrs.so.0 there); CC the compiler
@@ -147,6 +147,25 @@ verdict 'statistics has a row for each library' \
 run out DLRS_DEBUG=map DLRS_DEBUG_OUTPUT="$tmp/trace"
 verdict 'DLRS_DEBUG_OUTPUT names the file' \
 	"$([ ! -s out ] || echo 'something on standard error'; only map "$(echo "$tmp"/trace.[0-9]*)")" out
+
+# ---- a limited address space is the program's --------------------------------------------------------
+
+$cc -o roomy -x c - -ldl <<'END_OF_C' || exit 1
+#include <dlfcn.h>
+#include <stdio.h>
+#include <sys/mman.h>
+
+int main(int argc, char **argv)
+{
+	void *p = mmap(NULL, 240 << 20, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		perror("mmap");
+	return p == MAP_FAILED || !dlopen(argv[1], RTLD_NOW);
+}
+END_OF_C
+(ulimit -v 300000 && LD_PRELOAD=$lib ./roomy ./libplugin.so) >out 2>&1
+verdict 'a program under RLIMIT_AS has four fifths of it' "$([ $? = 0 ] || echo 'it has not')" out
 
 # ---- a privileged program --------------------------------------------------------------------------
 
