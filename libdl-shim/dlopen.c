@@ -233,9 +233,8 @@ DOOR void *dlmopen(long id, const char *file, int mode)
 
 /* --- dlclose --------------------------------------------------------------------------------------- */
 
-static bool drop(void *handle, bool *last, struct diag *d)
+static bool drop(struct image *im, void *handle, bool *last, struct diag *d)
 {
-	struct image *im = find_handle(handle);
 	bool gone = !im || atomic_load_explicit(&im->state, memory_order_relaxed) >= IMAGE_FINI;
 
 	if (gone)
@@ -247,6 +246,7 @@ DOOR int dlclose(void *handle)
 {
 	struct diag d;
 	struct unload u;
+	struct image *im;
 	bool ok, again = false;
 
 	diag_clear(&d);
@@ -254,12 +254,14 @@ DOOR int dlclose(void *handle)
 		return -1;
 	door_no_error();
 	door_enter();
-	ok = drop(handle, &again, &d);
-	while (ok && again && unload_begin(&u)) {
+	im = find_handle(handle);
+	ok = drop(im, handle, &again, &d);
+	while (ok && again && unload_begin(&u, im)) {
 		door_leave();
 		unload_fini(&u);
 		door_enter();
 		again = unload_finish(&u);
+		im = NULL;
 	}
 	door_leave();
 	debugger_tell();

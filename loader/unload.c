@@ -11,6 +11,7 @@
  */
 #include "unload.h"
 
+#include "../compat/host.h"
 #include "arena.h"
 #include "debugger.h"
 #include "epoch.h"
@@ -178,7 +179,41 @@ bool unload_drop(struct image *im, bool *last, struct diag *d)
 	return true;
 }
 
-bool unload_begin(struct unload *u)
+/*
+ * Since glibc 2.39 the library that is closed goes first, also where it stands in a circle: there it changes
+ * places with the first of its namespace before they are sorted.
+ */
+static bool closed_first(struct unload *u, const struct image *closed)
+{
+	struct image *other = u->im[0], *next;
+	unsigned i = 0;
+
+	if (host.minor < 39 || !closed)
+		return false;
+	while (i < u->n && u->im[i] != closed)
+		i++;
+	if (i == u->n)
+		return false; /* it stays */
+	u->im[0] = u->im[i];
+	if (other == closed->space->first)
+		u->im[i] = other;
+	else
+		for (unsigned k = 1; k <= i; k++, other = next) {
+			next = u->im[k];
+			u->im[k] = other;
+		}
+	return true;
+}
+
+static void sort(struct unload *u, const struct image *closed)
+{
+	bool first = closed_first(u, closed);
+
+	if (u->n > 1 && !scope_sort(u->im, u->n, first, true))
+		diag_trace(TRACE_CLOSE, "close: no memory to sort destructors");
+}
+
+bool unload_begin(struct unload *u, const struct image *closed)
 {
 	struct thread *self = tls_thread_known();
 	struct image **work;
@@ -201,8 +236,7 @@ bool unload_begin(struct unload *u)
 		arena_free(work);
 		return false;
 	}
-	if (u->n > 1 && !scope_sort(u->im, u->n, false, true))
-		diag_trace(TRACE_CLOSE, "close: no memory to sort destructors");
+	sort(u, closed);
 	hide(u);
 	cut_chains(u);
 	cut_callers();

@@ -22,9 +22,10 @@ bool unload_drop(struct image *im, bool *last, struct diag *d);
 
 /*
  * Plans what goes, if anything does and this thread is not in the middle of it already (a destructor that
- * calls dlclose: what it let go follows when that round is over).  NEEDS_LOCK.
+ * calls dlclose: what it let go follows when that round is over).  closed: whose end began it, it may be gone
+ * before the others; NULL when it begins again.  NEEDS_LOCK.
  */
-bool unload_begin(struct unload *u);
+bool unload_begin(struct unload *u, const struct image *closed);
 void unload_fini(struct unload *u); /* destructors; tells a waiting debugger.  UNLOCKED */
 /* True: something else was let go meanwhile, begin again.  NEEDS_LOCK. */
 bool unload_finish(struct unload *u);

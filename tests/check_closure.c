@@ -12,7 +12,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "loader/lock.h"
 #include "loader/text.h"
+#include "loader/unload.h"
 
 /* --- closures -------------------------------------------------------------------------------------- */
 
@@ -71,6 +73,48 @@ START_TEST(closures)
 	expect((const char *[]){"a:a", NULL}, "a", "a");
 	expect((const char *[]){"a:b", "b:c", "c:a", NULL}, "abc", "abc");
 	expect((const char *[]){"a:bb", "b:", NULL}, "ab", "ab");
+}
+END_TEST
+
+/* With a libc of that release, closing lib_a.so while `other` is open, then that one. */
+static void expect_end(int minor, const char *other, const char *order, const char *other_order)
+{
+	int was = host.minor;
+	struct image *im[2] = {open_lib("lib_a.so", RTLD_NOW), open_lib(other, RTLD_NOW)};
+	const char *want[2] = {order, other_order};
+	struct diag d = {0};
+	struct unload u;
+	bool last;
+
+	host.minor = minor;
+	lock_enter();
+	for (int i = 0; i < 2; i++) {
+		ck_assert(unload_drop(im[i], &last, &d) && last);
+		ck_assert_int_eq(unload_begin(&u, im[i]), *want[i] != 0);
+		if (*want[i])
+			ck_assert_str_eq(letters(u.im, u.n), want[i]);
+		if (*want[i])
+			unload_finish(&u);
+	}
+	lock_leave();
+	host.minor = was;
+}
+
+/* Destructors. In circles glibc's order depends on the release. */
+START_TEST(ends)
+{
+	opener_start();
+	make_graph((const char *[]){"a:b", "b:c", "c:a", "z:a", NULL});
+	expect_end(38, "lib_c.so", "", "cab");
+	expect_end(39, "lib_c.so", "", "cba");
+	expect_end(38, "lib_b.so", "", "cab");
+	expect_end(39, "lib_b.so", "", "bca");
+	expect_end(39, "lib_z.so", "", "zcab");
+	make_graph((const char *[]){"a:bd", "b:c", "c:b", "z:", "d:", NULL});
+	expect_end(38, "lib_z.so", "adcb", "z");
+	expect_end(39, "lib_z.so", "adcb", "z");
+	expect_end(38, "lib_b.so", "ad", "cb");
+	expect_end(39, "lib_b.so", "ad", "bc");
 }
 END_TEST
 
@@ -169,6 +213,7 @@ END_TEST
 static void add(TCase *tc)
 {
 	tcase_add_test(tc, closures);
+	tcase_add_test(tc, ends);
 	tcase_add_test(tc, many);
 	tcase_add_test(tc, missing_parts);
 }

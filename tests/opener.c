@@ -83,16 +83,18 @@ struct image *open_lib(const char *name, int mode)
 void close_lib(struct image *im)
 {
 	struct diag d = {0};
+	const struct image *closed = im;
 	struct unload u;
 	bool again;
 
 	lock_enter();
 	ck_assert_msg(unload_drop(im, &again, &d), "%s", d.text);
-	while (again && unload_begin(&u)) {
+	while (again && unload_begin(&u, closed)) {
 		lock_leave();
 		unload_fini(&u);
 		lock_enter();
 		again = unload_finish(&u);
+		closed = NULL;
 	}
 	lock_leave();
 }

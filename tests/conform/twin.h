@@ -98,9 +98,8 @@ bool twin_glibc_before(int minor);
 #define TWIN_PAGES_MATTER_NOT_ALIGNMENT (twin_ours() || !twin_glibc_before(35))
 /* ... and to unmap a file that it cannot use in the end. */
 #define TWIN_FAILURES_LEAVE_NOTHING (twin_ours() || !twin_glibc_before(36))
-/* libdlrs finalises the members of a circle in the order of glibc 2.35 to 2.38. Before, glibc sorted otherwise; since
- * 2.39 the library that is closed goes first. */
-#define TWIN_CYCLES_END_ALIKE (twin_musl() || (!twin_glibc_before(35) && twin_glibc_before(39)))
+/* libdlrs finalises the members of a circle as the host's glibc does, but for those before 2.35. */
+#define TWIN_CYCLES_END_ALIKE (twin_musl() || !twin_glibc_before(35))
 /* dlerror leaves in errno what the file's error was. */
 #define TWIN_DLERROR_SETS_ERRNO !twin_glibc_before(34)
 /* Filters work; glibc 2.31 stops at an assertion. */

@@ -133,7 +133,7 @@ static void close_one(struct image *im)
 	lock_enter();
 	ok = unload_drop(im, &last, &d);
 	fuzz_check_diag(&d, ok);
-	if (ok && last && unload_begin(&u))
+	if (ok && last && unload_begin(&u, im))
 		unload_finish(&u);
 	look();
 	lock_leave();
@@ -150,7 +150,7 @@ static void close_all(void)
 			im->pinned = false;
 			im->opens = im->nunique = 0;
 		}
-	if (unload_begin(&u))
+	if (unload_begin(&u, NULL))
 		unload_finish(&u);
 	epoch_quiet();
 	epoch_collect();
