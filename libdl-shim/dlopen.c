@@ -140,7 +140,7 @@ static void *open_file(struct load *ld, uintptr_t caller)
 	if (!ok)
 		return ld->not_loaded ? NULL : refuse(ld->diag);
 	debugger_tell();
-	exit_arm();
+	exit_arm(ld->root);
 	if (!host.style->late_global)
 		make_global(ld);
 	init_run(ld->root);

@@ -9,6 +9,8 @@
  * group of ours lend the next host image in that order one more destructor, which runs first there and
  * calls the group.  Groups without such an image run at once.
  *
+ * Other namespaces come before everything else, the program too: their destructors hang on its first.
+ *
  * A libc that does not sort (musl, and a static program) runs destructors in the reverse order of
  * constructors.  Ours are younger than the program, so they hang on its first destructor; those that a
  * start-up library's constructor opened are older, and hang on its last.
@@ -119,24 +121,38 @@ static unsigned place(void)
 	return i;
 }
 
-/* Everything that libc or we will finalise, in load order; our place among them is where we are now. */
-static bool collect(void)
+static unsigned put(struct image **to, const struct space *sp, bool host_images)
 {
 	unsigned n = 0;
-	struct image *im;
 
-	order = arena_alloc(registry.nimage * sizeof(*order));
+	for (struct image *im = sp->first; im; im = im->next)
+		if (im->host == host_images)
+			to[n++] = im;
+	return n;
+}
+
+/*
+ * Everything that libc or we will finalise; our place among them is where we are now.  The youngest
+ * namespace is the first, the base the last.
+ */
+static bool collect(void)
+{
+	unsigned n, at = registry.nimage;
+
+	order = arena_alloc(at * sizeof(*order));
 	if (!order)
 		return false;
-	for (im = registry.base.first; im; im = im->next)
-		if (im->host)
-			order[n++] = im;
-	for (struct space *sp = &registry.base; sp; sp = sp->next)
-		for (im = sp->first; im; im = im->next)
-			if (!im->host)
-				order[n++] = im;
-	norder = n;
-	return scope_sort(order, n, false, true);
+	for (const struct space *sp = &registry.base; sp; sp = sp->next) {
+		n = sp == &registry.base ? put(order, sp, true) : 0;
+		n += put(order + n, sp, false);
+		if (n && !scope_sort(order, n, false, true))
+			return false;
+		at -= n;
+		memmove(order + at, order, n * sizeof(*order));
+	}
+	order += at;
+	norder = registry.nimage - at;
+	return true;
 }
 
 /*
@@ -183,6 +199,31 @@ static bool lend_hooks(unsigned from)
 	return !waiting || (last && lend(last, DT_FINI_ARRAY, run_rest, false));
 }
 
+/* Once; NEEDS_LOCK. */
+static bool gather(void)
+{
+	static bool gathered;
+
+	if (order)
+		return gathered;
+	gathered = collect();
+	if (gathered)
+		keep_all();
+	return gathered;
+}
+
+/* The program's first destructor, when there are other namespaces. */
+static void run_spaces(void)
+{
+	bool ok;
+
+	lock_enter();
+	ok = gather();
+	lock_leave();
+	for (; ok && done < norder && order[done]->space != &registry.base; done++)
+		init_fini(order[done]);
+}
+
 /* --- where libc does not sort ----------------------------------------------------------------------- */
 
 static unsigned older; /* so many were constructed before the program */
@@ -227,14 +268,17 @@ static void program_begins(void)
 	older = init_turns();
 }
 
-void exit_arm(void)
+void exit_arm(const struct image *root)
 {
 	static bool armed;
+	bool sorted = host.style->sorted && !host.is_static;
 
-	if (host.style->sorted || host.is_static)
+	if (host.is_static || (sorted && root->space == &registry.base))
 		return;
 	lock_enter();
-	if (!armed && lend(registry.program, DT_FINI_ARRAY, run_younger, true)) {
+	if (sorted) {
+		armed = armed || lend(registry.program, DT_FINI_ARRAY, run_spaces, true);
+	} else if (!armed && lend(registry.program, DT_FINI_ARRAY, run_younger, true)) {
 		armed = true; /* the older ones are our own destructor's, if the next cannot be had */
 		lend(registry.program, DT_FINI_ARRAY, run_older, false);
 		lend(registry.program, DT_INIT_ARRAY, program_begins, false);
@@ -246,6 +290,7 @@ void exit_arm(void)
 
 void exit_run(void)
 {
+	static bool ran;
 	bool lent;
 
 	if (!host.style->sorted || host.is_static) {
@@ -253,11 +298,11 @@ void exit_run(void)
 		return;
 	}
 	lock_enter();
-	if (order || !collect()) {
+	if (ran || !gather()) {
 		lock_leave();
 		return;
 	}
-	keep_all();
+	ran = true;
 	lent = lend_hooks(place());
 	lock_leave();
 	for (; done < norder && order[done] != registry.libdlrs; done++)

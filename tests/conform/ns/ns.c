@@ -4,6 +4,7 @@
  * BUILD ns:
  */
 #include "ns.h"
+#include <unistd.h>
 
 CASE(base_is_dlopen)
 {
@@ -177,4 +178,29 @@ CASE(global_inside_a_namespace)
 	load_in(ns, "./libdata.so", RTLD_NOW | RTLD_GLOBAL);
 	eq(call1(load_in(ns, "./libbindslater.so", RTLD_NOW), "user_add", 3), 4);
 	ok(!dlsym(RTLD_DEFAULT, "data_add"));
+}
+
+static int ending;
+
+__attribute__((destructor)) static void program_end(void)
+{
+	if (ending && write(1, "-main\n", 6) < 0)
+		_exit(1);
+}
+
+PART(open_at_the_end)
+{
+	ending = 1;
+	load("./libendone.so", RTLD_NOW);
+	load_in(LM_ID_NEWLM, "./libendtwo.so", RTLD_NOW);
+	load_in(LM_ID_NEWLM, "./libendfour.so", RTLD_NOW);
+}
+
+/* The youngest first, and all of them before the program. */
+CASE(namespaces_end_before_the_base)
+{
+	struct twin_run r = twin_run("open_at_the_end", NULL);
+
+	same(r.out, "-four\n-two\n-three\n-main\n-one\n");
+	eq(r.code, 0);
 }
