@@ -27,7 +27,7 @@
  *   long arch_syscall(n, a, b, c, d, e, f)     a raw system call; the kernel's own return value
  *   unsigned arch_hwcaps(const char **names)   glibc-hwcaps subdirectories this CPU may use, best first
  *   unsigned arch_legacy_hwcaps(const char **names)  those of glibc <= 2.36, from AT_HWCAP, lowest bit first
- *   bool arch_valgrind(void)                   are we running under valgrind?
+ *   uint64_t arch_valgrind(uint64_t what, const void *at, size_t len)   a client request; 0: nobody answers
  *   const char *arch_marks_refuse(m)           why an object with these properties may not run; NULL: it may
  *   void arch_pause(void)                      one turn of a spin loop
  *

@@ -239,6 +239,5 @@ bool host_find(void)
 		host.env_now = (char ***)host_peek_symbol(&host_found.libc, "__environ");
 	if (!host_start_read() || !find_list(&w.program))
 		return false;
-	host.valgrind = arch_valgrind();
 	return true;
 }

@@ -322,6 +322,14 @@ bool host_thread_gone(int pid, int tid); /* has the kernel forgotten this thread
 uint64_t host_mask_signals(void);	 /* block all; returns the old mask */
 void host_unmask_signals(uint64_t old);
 bool host_membarrier(void); /* every running thread passes a full barrier; false: kernel has none */
+/*
+ * For helgrind and drd, who cannot see our locks: what any thread does before host_before(x) happens before
+ * what follows a host_after(x); and this memory of ours, some of which is read without a lock, they shall
+ * not judge.
+ */
+void host_before(const void *what);
+void host_after(const void *what);
+void host_unjudged(const void *at, size_t len);
 /* What this process may have at the most, in bytes; ~0: as much as it likes. */
 enum host_limit { HOST_LIMIT_FSIZE = 1, HOST_LIMIT_AS = 9 }; /* the kernel's RLIMIT_... */
 uint64_t host_limit(enum host_limit);

@@ -246,6 +246,49 @@ static char **find_argv(void)
 	return found ? found : kernel_argv();
 }
 
+/* --- valgrind -------------------------------------------------------------------------------------- */
+
+/* Of valgrind.h, helgrind.h and drd.h; a tool leaves alone what is meant for another one. */
+enum {
+	RUNNING_ON_VALGRIND = 0x1001,
+	HAPPENS_BEFORE = 'H' << 24 | 'G' << 16 | 0x121, /* drd's, too */
+	HAPPENS_AFTER = 'H' << 24 | 'G' << 16 | 0x122,
+	HG_ARANGE_MAKE_UNTRACKED = 'H' << 24 | 'G' << 16 | 0x127,
+	DRD_START_SUPPRESSION = 'D' << 24 | 'R' << 16 | 2,
+};
+
+void host_unjudged(const void *at, size_t len)
+{
+	if (!host.valgrind)
+		return;
+	arch_valgrind(HG_ARANGE_MAKE_UNTRACKED, at, len);
+	arch_valgrind(DRD_START_SUPPRESSION, at, len);
+}
+
+void host_before(const void *what)
+{
+	if (host.valgrind)
+		arch_valgrind(HAPPENS_BEFORE, what, 0);
+}
+
+void host_after(const void *what)
+{
+	if (host.valgrind)
+		arch_valgrind(HAPPENS_AFTER, what, 0);
+}
+
+static void find_valgrind(void)
+{
+	extern const char __ehdr_start[] __attribute__((visibility("hidden")));
+	extern const char _end[] __attribute__((visibility("hidden")));
+
+	host.valgrind = arch_valgrind(RUNNING_ON_VALGRIND, NULL, 0) != 0;
+	if (!host.is_static)
+		host_unjudged(__ehdr_start, (size_t)(_end - __ehdr_start));
+}
+
+/* --- all of it ------------------------------------------------------------------------------------- */
+
 bool host_start_read(void)
 {
 	uintptr_t ldso_base = 1;
@@ -263,5 +306,6 @@ bool host_start_read(void)
 	read_library_path(ldso_base);
 	read_platform();
 	host.exe_is_program = host.is_static || (host.libc == HOST_MUSL && ldso_base);
+	find_valgrind();
 	return true;
 }

@@ -14,8 +14,8 @@
 #include <stdint.h>
 
 /*
- * Fills argc, argv, envp, secure, page, platform and vdso of `host`, and the library path of host_found.
- * False: nothing of it was found.
+ * Fills argc, argv, envp, secure, page, platform, vdso and valgrind of `host`, and the library path of
+ * host_found.  False: nothing of it was found.
  */
 bool host_start_read(void);
 

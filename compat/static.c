@@ -235,6 +235,5 @@ bool host_find(void)
 	if (!host_start_read())
 		return false;
 	make_list();
-	host.valgrind = arch_valgrind();
 	return true;
 }

@@ -79,7 +79,10 @@ static void *map(size_t len, int populate)
 	void *p = host_mem->map(NULL, len, PROT_READ | PROT_WRITE,
 				MAP_PRIVATE | MAP_ANONYMOUS | populate, -1, 0);
 
-	return host_failed(p) ? NULL : p;
+	if (host_failed(p))
+		return NULL;
+	host_unjudged(p, len);
+	return p;
 }
 
 static void push(struct hole *hole)

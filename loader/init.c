@@ -137,6 +137,7 @@ static void run(struct image *im)
 	if (!mine)
 		return;
 	construct(im);
+	host_before(&finished);
 	lock_enter();
 	atomic_store_explicit(&im->state, IMAGE_READY, memory_order_release); /* partner: state_of */
 	init_over(im);
@@ -154,8 +155,10 @@ static bool all_ready(const struct image *root)
 void init_run(struct image *root)
 {
 	/* Acquire: partner is the release below; what the constructors wrote is then seen. */
-	if (root->host || atomic_load_explicit(&root->settled, memory_order_acquire))
+	if (root->host || atomic_load_explicit(&root->settled, memory_order_acquire)) {
+		host_after(&finished);
 		return;
+	}
 	for (unsigned i = root->norder; i-- > 0;)
 		if (root->order[i]->dyn.flags_1 & DF_1_INITFIRST && host.style->flags)
 			run(root->order[i]);
@@ -163,6 +166,7 @@ void init_run(struct image *root)
 		run(root->order[i]);
 	if (all_ready(root))
 		atomic_store_explicit(&root->settled, true, memory_order_release);
+	host_after(&finished);
 }
 
 void init_fini(struct image *im)

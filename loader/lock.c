@@ -54,6 +54,7 @@ static void sign(void)
 			      atomic_load_explicit(&lock.taken, memory_order_relaxed) + 1,
 			      memory_order_relaxed);
 	lock.depth = 1;
+	host_after(&lock);
 }
 
 /*
@@ -132,6 +133,7 @@ bool lock_try(void)
 
 static void release(void)
 {
+	host_before(&lock);
 	atomic_store_explicit(&lock.owner, NULL, memory_order_relaxed);
 	/* release; partners: the acquires in lock_enter, wait_for_it and take_over */
 	if (atomic_exchange_explicit(&lock.word, FREE, memory_order_release) == WAITED)

@@ -112,8 +112,12 @@ static void unmap_blocks(void *at, size_t len)
 
 static bool open_group(char *region, unsigned group)
 {
-	return host_mem->protect(region + (size_t)group * STRIDE, STRIDE,
-				 PROT_READ | PROT_WRITE) == 0;
+	char *rows = region + (size_t)group * STRIDE;
+
+	if (host_mem->protect(rows, STRIDE, PROT_READ | PROT_WRITE))
+		return false;
+	host_unjudged(rows, STRIDE);
+	return true;
 }
 
 static bool add_region(void)
@@ -149,6 +153,7 @@ static bool add_group(void)
 		modules = map(page_up(GROUP * sizeof(*modules)), PROT_READ | PROT_WRITE);
 	if (!modules)
 		return false;
+	host_unjudged(modules, GROUP * sizeof(*modules));
 	/* release; partner: the acquire load in at() */
 	atomic_store_explicit(&pool.modules[pool.nopen], modules, memory_order_release);
 	pool.nopen++;

@@ -123,6 +123,7 @@ static void *carve(size_t len)
 
 		if (host_failed(p))
 			return NULL;
+		host_unjudged(p, CHUNK);
 		next = p;
 		end = p + CHUNK;
 	}

@@ -81,10 +81,10 @@ static inline long arch_syscall(long n, long a, long b, long c, long d, long e, 
 	return r;
 }
 
-/* valgrind's client request RUNNING_ON_VALGRIND: a no-op on a real CPU, the answer under valgrind. */
-static inline bool arch_valgrind(void)
+/* A client request of valgrind's: nothing happens on a real CPU, and the answer is 0. */
+static inline uint64_t arch_valgrind(uint64_t what, const void *at, size_t len)
 {
-	volatile uint64_t request[6] = {0x1001};
+	volatile uint64_t request[6] = {what, (uint64_t)at, len};
 	uint64_t answer = 0;
 
 	__asm__ volatile("rolq $3, %%rdi; rolq $13, %%rdi; rolq $61, %%rdi; rolq $51, %%rdi\n\t"
@@ -92,7 +92,7 @@ static inline bool arch_valgrind(void)
 			 : "+d"(answer)
 			 : "a"(&request[0])
 			 : "cc", "memory");
-	return answer != 0;
+	return answer;
 }
 
 /* May the OS save the registers that XCR0's bits `mask` stand for? */

@@ -56,6 +56,7 @@ build_all()
 	compile hostops hostops.c "$src"/{hostops_loader,libc_own}.c -ldl -lrt -pthread
 	compile race race.c "$src/libc_own.c" -ldl -pthread
 	compile gap gap.c "$src/libc_own.c" -ldl -pthread
+	compile threads threads.c -ldl -pthread
 	compile turn turn.c "$src/libc_own.c" -ldl -pthread -rdynamic
 	compile libinturn.so inturn.c -shared -fPIC
 	compile libthird.so plugin.c -shared -fPIC -DNAME=third

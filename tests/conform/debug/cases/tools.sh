@@ -40,6 +40,19 @@ valgrind_leaks()
 	wants '' 'definitely lost: 1,000 bytes in 1 blocks'
 }
 
+# Helgrind and drd, who cannot see our locks, find no fault with what threads have us do at the same time.
+valgrind_threads()
+{
+	local tool
+	need valgrind
+	for tool in helgrind drd; do
+		_valgrind --tool=$tool --error-exitcode=9 ./threads ||
+			fail "$tool, status $?: $(grep -m 1 -A 6 -E 'Possible|Conflicting' log)"
+		wants '' 'ERROR SUMMARY: 0 errors'
+		wants '' '^done'
+	done
+}
+
 # gdb through valgrind's own server: it puts no breakpoints into memory that we could see.
 valgrind_vgdb()
 {
