@@ -180,11 +180,12 @@ int dl_iterate_phdr(phdr_callback *each, void *arg)
 
 static void describe(const struct find_entry *e, struct image *im, struct host_find_object *out)
 {
-	memset(out, 0, sizeof(*out)); /* no flag, and nothing in the fields of later versions */
-	out->map_start = (void *)e->start;
-	out->map_end = (void *)e->end;
-	out->map = im->handle;
-	out->eh_frame = (void *)e->eh_frame;
+	*out = (struct host_find_object){ /* no flag, and nothing in the fields of later versions */
+		.map_start = (void *)e->start,
+		.map_end = (void *)e->end,
+		.map = im->handle,
+		.eh_frame = (void *)e->eh_frame,
+	};
 }
 
 int iterate_find(void *pc, struct host_find_object *out)
