@@ -37,7 +37,7 @@
  */
 enum { PATIENCE = 2000000000, MOMENT = 10000000 };
 
-static enum { UNTRIED, SPLICED, REFUSED } state; /* the loader lock's */
+static enum { UNTRIED, READY, SPLICED, REFUSED } state; /* the loader lock's */
 static struct link_map *second;			 /* libc's; ours go in front of it */
 
 static unsigned asked, told;  /* serial numbers of changes; the loader lock's */
@@ -76,31 +76,43 @@ static void write_copy(struct link_map *first)
 		host_poke(&copy->r_map, &first, sizeof first);
 }
 
+/* What can be known without writing; false: our images will not be shown. */
+static bool prepare(void)
+{
+	if (state != UNTRIED)
+		return state != REFUSED;
+	state = REFUSED;
+	view_start();
+	second = host.main->l_next;
+	if (registry.program->handle == host.main || !second || !host.debug->r_brk)
+		return false;
+	trap_find();
+	state = READY;
+	return true;
+}
+
+/* Once.  With a debugger there this is a change like any other: under libc's lock. */
 static bool splice(void)
 {
 	struct link_map *first = registry.program->handle;
 
-	if (state != UNTRIED)
+	if (!prepare() || state == SPLICED)
 		return state == SPLICED;
 	state = REFUSED;
-	view_start();
-	second = host.main->l_next;
-	if (first == host.main || !second || !host.debug->r_brk)
-		return false;
 	if (host.debug->r_map == host.main && !write_words(first))
 		return false;
 	/* Another libdlrs was faster: its first entry is the list's, ours shows what is there now. */
 	if (host.debug->r_map != first)
 		first->l_next = host.debug->r_map->l_next;
 	write_copy(first);
-	trap_find();
 	state = SPLICED;
 	return true;
 }
 
 void debugger_ready(void)
 {
-	splice();
+	if (prepare() && !trap_armed())
+		splice();
 }
 
 /* Release: partners are whoever walks the list, in this process or in a debugger. */
@@ -124,10 +136,15 @@ static void link_out(struct image *im)
 	im->shown = SHOWN_NO;
 }
 
+static void leave_out(struct image *im)
+{
+	im->shown = SHOWN_NO;
+}
+
 /* All that wait for it change; NEEDS_LOCK. */
 static void change(enum image_shown from)
 {
-	void (*move)(struct image *) = from == SHOWN_SOON ? link_in : link_out;
+	void (*move)(struct image *) = from != SHOWN_SOON ? link_out : splice() ? link_in : leave_out;
 
 	for (struct space *sp = &registry.base; sp; sp = sp->next)
 		for (struct image *im = sp->first; im; im = im->next)
@@ -148,9 +165,11 @@ static void ask(bool *kind)
 
 void debugger_add(struct image *const *im, unsigned n)
 {
-	if (!n || !splice())
+	if (!n || !prepare())
 		return;
 	if (!trap_armed()) {
+		if (!splice())
+			return;
 		for (unsigned i = 0; i < n; i++)
 			link_in(im[i]);
 		/* Partner: the debugger, which stops us to attach, reads the list, sets breakpoints. */

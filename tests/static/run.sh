@@ -146,7 +146,7 @@ names()
 	have=$(nm -P -g "$archive") || { echo 'no archive'; return; }
 	diff <(awk '$2 ~ /[A-TV-Z]/ { print $1 }' <<<"$have" | LC_ALL=C sort) \
 		<(LC_ALL=C sort "$top/libdl-shim/static.syms") | sed -n 's/^</more than public:/p; s/^>/missing:/p'
-	awk '$2 == "U" { print $1 }' <<<"$have" | grep -vxE '_GLOBAL_OFFSET_TABLE_|__ehdr_start|__environ|free|malloc|'`
+	awk '$2 == "U" { print $1 }' <<<"$have" | grep -vxE '_GLOBAL_OFFSET_TABLE_|__ehdr_start|_end|__environ|free|malloc|'`
 		`'__pthread_create|pthread_(atfork|attr_getstack|attr_setstacksize|key_create|setspecific)' |
 		sed 's/^/wanted of libc:/'
 }

@@ -9,6 +9,7 @@
 #include "libc_own.h"
 
 #include <dlfcn.h>
+#include <link.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -78,6 +79,15 @@ static double seconds(void)
 
 static pthread_t teller;
 
+static struct r_debug *debug(void)
+{
+	const ElfW(Dyn) *d = _DYNAMIC;
+
+	while (d->d_tag != DT_DEBUG)
+		d++;
+	return (struct r_debug *)d->d_un.d_ptr;
+}
+
 /* The constructor of libinturn.so calls it. */
 void turn_constructor(void);
 
@@ -88,6 +98,7 @@ void turn_constructor(void)
 	need(!pthread_create(&teller, NULL, tells, NULL), "a thread");
 	while (!other || !asleep(other))
 		sched_yield();
+	need(debug()->r_map == real_open(NULL, RTLD_NOW), "the list waits for libc's lock, too");
 	began = seconds();
 	open_and_close("./libplugin.so");
 	printf("waited %.0f\n", seconds() - began);
