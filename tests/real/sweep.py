@@ -50,6 +50,7 @@ KINDS = [
     ("no segments", r"no loadable segments"),
     ("ISA level", r"CPU ISA level"),
     ("read", r"cannot read file data"),
+    ("second libc", r"cannot load a second libc"),
     ("memory", r"cannot allocate memory|cannot map"),
     ("relocation", r"unexpected reloc|R_[A-Z0-9_]+"),
 ]
@@ -83,6 +84,8 @@ def wanted(path, host, ours):
         return "static TLS: the host has no room left, libdlrs brings some"
     if re.search(r"/ld-linux[^/]*$", path) and set(ours.images) == set(host.images):
         return "the dynamic linker: the host maps it twice, libdlrs finds the one at work"
+    if ours.kind == "second libc" and host.outcome == "opened":
+        return "another libc: refused, two in one process share nothing and both think they are alone"
     if ours.kind == "exec stack" and host.outcome == "opened":
         if any(stack_flags(p) & 1 for p in {path, *host.images}):
             return "executable stack: refused, as glibc does since 2.41"
