@@ -95,13 +95,10 @@ g++ -g -O0 -fno-builtin -fsanitize=address -shared -fPIC -o libplug.so plug.cc
 g++ -g -O0 -fno-builtin -shared -fPIC -o libplugplain.so plug.cc
 g++ -g -O0 -fsanitize=address -rdynamic -o main main.cc
 export ASAN_OPTIONS=verify_asan_link_order=0
-# As in tsan.sh: its shadow has a fixed place.
-fixed="setarch -R"
-$fixed true 2>/dev/null || fixed=
 # run NAME LIBRARY FUNCTION: one line that says how it ended
 run() {
 	status=0
-	under $fixed ./main ./$2 $3 >out 2>err || status=$?
+	under_fixed ./main ./$2 $3 >out 2>err || status=$?
 	error=$(sed -n 's/.*ERROR: \(AddressSanitizer: [a-z-]*\).*/\1/p' err)
 	where=$(sed -n 's/^ *#[01] 0x[0-9a-f]* in \([a-z_]*\) .*plug\.cc.*/in \1 of plug.cc/p' err | head -n 1)
 	[ "$3" != wild ] || where=$(grep -o 'in [a-z_]*strlen' err | sed 's/__interceptor_//' | head -n 1)

@@ -80,12 +80,9 @@ int main(int argc, char **argv)
 EOF
 gcc -g -O0 -fsanitize=address -shared -fPIC -o libplug.so plug.c
 gcc -g -O0 -fsanitize=address -o main main.c -pthread
-# As in tsan.sh: its shadow has a fixed place.
-fixed="setarch -R"
-$fixed true 2>/dev/null || fixed=
 run() {
 	status=0
-	under $fixed ./main "$@" >out 2>err || status=$?
+	under_fixed ./main "$@" >out 2>err || status=$?
 	echo "== $* status $status"
 	sort -u out
 	sed -n 's/.*\(ERROR: [A-Za-z]*Sanitizer: [a-z -]*\).*/\1/p' err |

@@ -63,13 +63,9 @@ int main(int argc, char **argv)
 EOF
 gcc -g -O1 -fsanitize=thread -shared -fPIC -o libplug.so plug.c
 gcc -g -O1 -fsanitize=thread -o main main.c -pthread
-# Without address space randomisation, if that can be had: the runtime wants
-# its fixed layout.
-fixed="setarch -R"
-$fixed true 2>/dev/null || fixed=
 run() {
 	status=0
-	under $fixed ./main "$1" >out 2>err || status=$?
+	under_fixed ./main "$1" >out 2>err || status=$?
 	echo "== $1 status $status"
 	cat out
 	grep -o 'WARNING: ThreadSanitizer: [a-z ]*' err | sort | uniq
