@@ -33,7 +33,7 @@
  *
  * and in tramp.S: arch_lazy_entry (PLT0's target; keeps what our own code may change of the registers that
  * can carry an argument), arch_keep_vectors, __tls_get_addr, arch_tlsdesc_static, arch_tlsdesc_dynamic,
- * arch_tlsdesc_undef.
+ * arch_tlsdesc_undef, arch_sigreturn (where a signal handler returns to, written as debuggers know it).
  */
 #ifndef ARCH_ARCH_H
 #define ARCH_ARCH_H
@@ -105,6 +105,7 @@ _Static_assert(ARCH_KINDS & 1u << RELOC_TPOFF, "a CPU needs TPOFF");
 
 /* tramp.S */
 void arch_lazy_entry(void);
+void arch_sigreturn(void);
 uintptr_t arch_keep_vectors(uintptr_t (*fn)(const void *), const void *arg); /* fn may be anybody's code */
 void arch_tlsdesc_static(void);
 void arch_tlsdesc_dynamic(void);

@@ -321,6 +321,12 @@ void host_constructor(bool begins); /* ours, here and at its end: the two need n
 bool host_thread_gone(int pid, int tid); /* has the kernel forgotten this thread? */
 uint64_t host_mask_signals(void);	 /* block all; returns the old mask */
 void host_unmask_signals(uint64_t old);
+/*
+ * Until host_bus_end a SIGBUS of this thread is nothing where ask() says that it has put memory there; all
+ * others go where they would have gone.  ask() runs in the signal's handler.  NEEDS_LOCK.
+ */
+void host_bus_begin(bool (*ask)(uintptr_t at));
+void host_bus_end(void);
 bool host_membarrier(void); /* every running thread passes a full barrier; false: kernel has none */
 /*
  * For helgrind and drd, who cannot see our locks: what any thread does before host_before(x) happens before

@@ -13,18 +13,15 @@
 
 #include "../arch/arch.h"
 #include "../loader/text.h"
+#include "kernel.h"
 
 #include <asm/stat.h>
-#include <asm/unistd.h>
 #include <linux/fcntl.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
 #include <linux/uio.h>
 #include <errno.h>
 #include <stdatomic.h>
-
-#define KERNEL(n, a, b, c, d, e, f)                                                                \
-	arch_syscall(__NR_##n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
 /* --- memory ---------------------------------------------------------------------------------------- */
 

@@ -38,8 +38,8 @@ bool file_open(struct file *f, const char *path, struct diag *d);
 bool file_headers(struct file *f, struct diag *d);
 
 /*
- * Is it still the file that was opened, as far as size and time of change tell?  Asked once it is mapped:
- * what is mapped beyond the end of a file that was cut short is death by SIGBUS for the reader.
+ * Is it still the file that was opened, as far as size and time of change tell?  Asked once it is mapped and
+ * parsed; guard.h is about what happens meanwhile.
  */
 bool file_unchanged(const struct file *f, struct diag *d);
 

@@ -97,6 +97,8 @@ struct image {
 	uintptr_t eh_frame;	/* frame.c: registered with libgcc; 0: not */
 	void *frame_object[8];	/* libgcc's */
 	bool exec_stack;	/* asks for one: PT_GNU_STACK with PF_X, or none */
+	struct image *watched;	/* guard.c: the next that it watches */
+	bool torn;		/* its file was cut short */
 
 	enum host_libc made_for; /* ours: whose names and versions it asks for */
 

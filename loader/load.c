@@ -23,6 +23,7 @@
 #include "debugger.h"
 #include "epoch.h"
 #include "find.h"
+#include "guard.h"
 #include "lazy.h"
 #include "registry.h"
 #include "reloc.h"
@@ -269,8 +270,10 @@ static bool relocate(struct load *ld)
 	for (unsigned i = n; i-- > 0;)
 		if (stage_is_fresh(ld->order[i]) && !finish_image(ld, ld->order[i]))
 			return false;
-	for (unsigned i = 0; i < ld->nfresh; i++)
+	for (unsigned i = 0; i < ld->nfresh; i++) {
+		tls_fill(ld->fresh[i]);
 		image_set_state(ld->fresh[i], IMAGE_RELOCATED);
+	}
 	return true;
 }
 
@@ -385,13 +388,15 @@ static bool fresh_load(struct load *ld)
 static bool link(struct load *ld)
 {
 	struct stage_reference ref = {ld->name, NULL};
+	bool ok;
 
 	unique_begin();
 	host_cache_recheck();
 	ld->root = stage_find(ld, &ref);
 	if (ld->root && !ld->nfresh)
 		return reopen(ld);
-	if (ld->root && fresh_load(ld)) {
+	ok = ld->root && fresh_load(ld);
+	if (guard_end(ld->diag) && ok) {
 		commit(ld);
 		return true;
 	}

@@ -119,7 +119,6 @@ struct placing {
 	const elf_phdr *first; /* the span's file mapping shows this segment's neighbourhood; NULL: none */
 	const elf_phdr *data;  /* mapped already; NULL: none */
 	bool exact;	       /* every segment by its own mapping */
-	bool checked;	       /* file_unchanged */
 };
 
 /* The file part of one segment: already there, there but for its protection, or to be mapped. */
@@ -170,32 +169,22 @@ static long close_hole(const struct map *m, const elf_phdr *before, const elf_ph
 	return from < to ? host_mem->protect((char *)m->bias + from, to - from, 0) : 0;
 }
 
-/* Before the first byte of it is touched. */
-static bool check_file(struct placing *pl, struct diag *d)
-{
-	return pl->checked || (pl->checked = file_unchanged(pl->f, d));
-}
-
 /*
  * The headers will be read anyway; the page fault brings the pages around along, and while code is in the
  * same mapping still, code too.
  */
-static bool touch(struct placing *pl, struct diag *d)
+static void touch(const struct placing *pl)
 {
-	if (!check_file(pl, d))
-		return false;
-	if (pl->first->p_flags & PF_R)
+	if (pl->data && (pl->first->p_flags & PF_R))
 		(void)*(const volatile char *)pl->m->start;
-	return true;
 }
 
 /* Puts every segment into the reserved span. */
-static bool fill(struct placing *pl, struct diag *d)
+static bool fill(const struct placing *pl, struct diag *d)
 {
 	const elf_phdr *before = NULL;
 
-	if (pl->data && !touch(pl, d))
-		return false;
+	touch(pl);
 
 	for (unsigned i = 0; i < pl->f->phnum; i++) {
 		const elf_phdr *ph = &pl->f->ph[i];
@@ -204,18 +193,15 @@ static bool fill(struct placing *pl, struct diag *d)
 		if (ph->p_type != PT_LOAD)
 			continue;
 		r = ph->p_filesz ? place_file(pl, ph, prot_of(ph)) : 0;
-		if (r >= 0 && ph->p_memsz > ph->p_filesz) {
-			if (!check_file(pl, d))
-				return false;
+		if (r >= 0 && ph->p_memsz > ph->p_filesz)
 			r = place_zeros(pl, ph, before);
-		}
 		if (r >= 0 && before && pl->first)
 			r = close_hole(pl->m, before, ph);
 		if (r < 0)
 			return refuse(d, pl->f->path, r, prot_of(ph));
 		before = ph;
 	}
-	return check_file(pl, d);
+	return true;
 }
 
 /*

@@ -30,8 +30,7 @@ struct map {
 };
 
 /*
- * Reserves, places, zeroes tails; refuses a file that changed since it was opened.  On failure nothing stays
- * mapped.  NEEDS_LOCK.
+ * Reserves, places, zeroes tails.  On failure nothing stays mapped.  NEEDS_LOCK.
  */
 bool map_image(struct map *m, const struct file *f, struct diag *d);
 

@@ -10,6 +10,7 @@
 
 #include "../compat/host.h"
 #include "arena.h"
+#include "guard.h"
 #include "note.h"
 #include "registry.h"
 #include "search.h"
@@ -175,9 +176,10 @@ static struct image *add(struct load *ld, const struct stage_reference *ref, str
 	}
 	im->caller = ref->from ? ref->from : ld->caller;
 	im->is_private = !ref->from && (ld->mode & ELF_RTLD_PRIVATE);
+	guard_begin(im);
 	if (take_file(ld, im, f) && !is_libc(im) && enter_names(ld, im, ref->name))
 		return ld->fresh[ld->nfresh++] = im;
-	if (!ld->diag->kind && !host.style->is_self("libc.so"))
+	if (guard_drop(im, ld->diag) && !ld->diag->kind && !host.style->is_self("libc.so"))
 		refuse_libc(ld, im);
 	registry_forget(im);
 	image_free(im);

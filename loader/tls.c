@@ -130,12 +130,9 @@ static bool is_used(size_t unit)
 static void mark(size_t off, size_t len, bool use)
 {
 	for (size_t unit = off / UNIT; unit < (off + len + UNIT - 1) / UNIT; unit++) {
-		uint64_t bit = (uint64_t)1 << unit % WORD;
+		uint64_t bit = (uint64_t)1 << unit % WORD, *word = &own.used[unit / WORD];
 
-		if (use)
-			own.used[unit / WORD] |= bit;
-		else
-			own.used[unit / WORD] &= ~bit;
+		*word = use ? *word | bit : *word & ~bit;
 	}
 }
 
@@ -210,10 +207,18 @@ static void raise(struct tls_module *m)
 	atomic_store_explicit(&tlsthread_static.generation, generation, memory_order_release);
 }
 
-/* Everybody gets the contents.  Lock. */
+/* For everybody.  A thread that libc makes meanwhile has an older generation: it gets them once more. */
+static void fill_static(struct tls_module *m)
+{
+	char *at = (char *)own.template->reserve + (m->tpoff - reserve_tpoff());
+
+	tlspool_fill(m, at);
+	m->image = at;
+}
+
+/* Everybody gets them.  Lock. */
 static void commit_static(struct tls_module *m)
 {
-	tlspool_fill(m, (char *)own.template->reserve + (m->tpoff - reserve_tpoff()));
 	raise(m);
 	tlsthread_spread(m);
 	m->committed = true;
@@ -290,6 +295,12 @@ bool tls_reserve(struct image *im, struct diag *d)
 	return ok;
 }
 
+void tls_fill(struct image *im)
+{
+	if (im->tls.place == TLS_STATIC)
+		fill_static(tlspool_slot(im->tls.slot));
+}
+
 void tls_commit(struct image *im)
 {
 	uint64_t mask;
@@ -341,6 +352,7 @@ bool tls_make_static(struct image *im, struct diag *d)
 		ok = place_static(m, image_label(im), d);
 	if (ok) {
 		publish(m, TLS_STATIC);
+		fill_static(m);
 		commit_static(m);
 		t->place = TLS_STATIC;
 		t->tpoff = m->tpoff;

@@ -36,7 +36,10 @@ bool tls_adopt(struct image *program);
 /* Place, id and memory; im->tls.needs_static is decided by then.  Stage 5: may fail. */
 bool tls_reserve(struct image *im, struct diag *d);
 
-/* After relocation: static modules reach the template and every registered thread.  Cannot fail. */
+/* After relocation: the last that reads the initial contents of a static module in its image. */
+void tls_fill(struct image *im);
+
+/* Static modules reach every registered thread.  Cannot fail. */
 void tls_commit(struct image *im);
 
 /* Gives everything back, also half way. */

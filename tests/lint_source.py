@@ -13,7 +13,7 @@ import sys
 # The rooms of loader/, in order: a room includes only rooms above it. A room that is not in this list
 # does not exist; adding one is a decision, and this is the place to take it.
 ROOMS = """
-    elf text arena diag lock epoch file map hash dyn version image note dst dir search deep index scope unique keep
+    elf text arena diag lock epoch file map hash dyn version image guard note dst dir search deep index scope unique keep
     find tlspool tlsthread tls resolve ahead reloc lazy registry adopt provide stat view trap debugger frame init exit
     unload stage load
 """.split()

@@ -31,6 +31,11 @@ void arch_lazy_entry(void)
 	abort();
 }
 
+void arch_sigreturn(void)
+{
+	abort();
+}
+
 uintptr_t arch_keep_vectors(uintptr_t (*fn)(const void *), const void *arg)
 {
 	return fn(arg);

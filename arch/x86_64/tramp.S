@@ -8,6 +8,8 @@
  *   arch_lazy_entry        PLT0's target: below the return address lie GOT[1], the image, and the index
  *                          into DT_JMPREL; preserves whatever may carry an argument, %al included
  *   arch_keep_vectors      an ordinary function, but x87 and all vector registers are as they were
+ *   arch_sigreturn         where a signal handler returns to; these very bytes, and no unwind table, are how
+ *                          debuggers and unwinders know such a place
  *
  * Called by the code of any library, in signal handlers too.  Must never touch a register outside its
  * contract, nor leave a point that a debugger or an exception cannot unwind from.  The x86-64 psABI,
@@ -334,6 +336,15 @@ function arch_keep_vectors
 	.cfi_restore %rbp
 	ret
 end arch_keep_vectors
+
+	nop	/* not part of a function: unwinders look for the byte before a return address */
+	.hidden	arch_sigreturn
+	.globl	arch_sigreturn
+	.type	arch_sigreturn, @function
+arch_sigreturn:
+	mov	$15, %rax
+	syscall
+	.size	arch_sigreturn, . - arch_sigreturn
 
 /* ---- data ------------------------------------------------------------------------------------------ */
 

@@ -30,7 +30,7 @@
 	X(clock_gettime) X(close) X(exit_group) X(fcntl) X(fstat) X(ftruncate) X(futex) X(getcwd)  \
 	X(getpid) X(gettid) X(madvise) X(membarrier) X(memfd_create) X(mmap) X(mprotect) X(munmap) \
 	X(newfstatat) X(openat) X(pipe2) X(pread64) X(prlimit64) X(process_vm_writev) X(read)      \
-	X(readlinkat) X(rt_sigprocmask) X(sched_yield) X(tgkill) X(write)
+	X(readlinkat) X(rt_sigaction) X(rt_sigprocmask) X(sched_yield) X(tgkill) X(write)
 
 static const struct {
 	const char *name;

@@ -108,6 +108,16 @@ pressure()
 	compile libundefined.so -shared -fPIC -xc - <<<'int nowhere(void); int f(void); int f(void) { return nowhere(); }'
 	LD_PRELOAD=$lib ./pressure || status=1
 	mounts
+	# Data and references, also to thread-locals, but nothing that runs: libc's loader dies of this.
+	compile cut "$here/cut.c" -ldl -lpthread
+	compile libwhole.so -shared -fPIC -nostartfiles -xc - <<-'END'
+		extern int environ, missing __attribute__((weak));
+		int a[3000] = {1}, *p[2000] = {&a[1], &environ, &missing}, f(void);
+		__thread int t __attribute__((tls_model("initial-exec"))) = 5;
+		int f(void) { return t; }
+		int (*q[3])(void) = {f};
+	END
+	check 'pressure: a file that is cut short all the time' env LD_PRELOAD="$lib" ./cut ./libwhole.so ./libcut.so 20000
 }
 
 # ---- set-user-ID -------------------------------------------------------------------------------
