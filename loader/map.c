@@ -125,7 +125,7 @@ struct placing {
 static long place_file(const struct placing *pl, const elf_phdr *ph, int prot)
 {
 	uintptr_t va = page_down(ph->p_vaddr), len = page_up(ph->p_vaddr + ph->p_filesz) - va;
-	char *at = (char *)pl->m->bias + va;
+	char *at = (char *)(pl->m->bias + va);
 	const elf_phdr *first = pl->first;
 	void *p;
 
@@ -156,7 +156,7 @@ static long place_zeros(const struct placing *pl, const elf_phdr *ph, const elf_
 		return -ERROR_ACCES;
 	if (page_up(end) <= anon)
 		return 0;
-	p = host_mem->map((char *)pl->m->bias + anon, page_up(end) - anon, prot,
+	p = host_mem->map((char *)(pl->m->bias + anon), page_up(end) - anon, prot,
 			  MAP_PRIV | MAP_FIX | MAP_ANON, -1, 0);
 	return host_failed(p) ? (long)p : 0;
 }
@@ -166,7 +166,7 @@ static long close_hole(const struct map *m, const elf_phdr *before, const elf_ph
 {
 	uintptr_t from = page_up(before->p_vaddr + before->p_memsz), to = page_down(ph->p_vaddr);
 
-	return from < to ? host_mem->protect((char *)m->bias + from, to - from, 0) : 0;
+	return from < to ? host_mem->protect((char *)(m->bias + from), to - from, 0) : 0;
 }
 
 /*

@@ -254,7 +254,7 @@ static bool check_shape(const struct image *im, struct diag *d)
 
 static void describe(struct tls_module *m, const struct image *im)
 {
-	m->image = (const char *)im->map.bias + im->tls.va;
+	m->image = (const char *)(im->map.bias + im->tls.va);
 	m->filesz = im->tls.filesz;
 	m->memsz = im->tls.memsz;
 	m->align = im->tls.align ? im->tls.align : 1;
