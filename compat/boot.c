@@ -52,6 +52,7 @@ static const struct {
 	WANT(backtrace_symbols, "backtrace_symbols"),
 	WANT(backtrace_symbols_fd, "backtrace_symbols_fd"),
 	WANT(errno_location, "__errno_location"),
+	WANT(single_threaded, "__libc_single_threaded"),
 #undef WANT
 	/* clang-format on */
 };
@@ -103,6 +104,7 @@ static enum host_libc find_libc(struct host_peek *libc, const char *at)
 
 struct walk {
 	bool first_done;
+	unsigned n;
 	struct host_peek program, libdl, libpthread;
 };
 
@@ -119,6 +121,7 @@ static int look_at(struct dl_phdr_info *info, size_t len, void *arg)
 	bool ok = host_peek(&pk, info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum);
 
 	(void)len;
+	w->n++;
 	if (!w->first_done) {
 		w->first_done = true;
 		if (ok)
@@ -231,6 +234,7 @@ bool host_find(void)
 	if (host.libc == HOST_MUSL) /* one file is both */
 		host_found.ldso = host_found.libc;
 	host.real.dl_iterate_phdr(look_at, &w);
+	host_found.modules = w.n;
 	take_functions(&host_found.ldso);
 	take_functions(&w.libdl);
 	take_functions(&w.libpthread);

@@ -71,12 +71,16 @@ struct host_real {
 	char **(*backtrace_symbols)(void *const *, int);
 	void (*backtrace_symbols_fd)(void *const *, int, int);
 	int *(*errno_location)(void);
+	const char *single_threaded; /* not 0: there never was a second thread */
 	void *(*malloc)(size_t); /* the program's, whoever supplies it */
 	void (*free)(void *);
 	/* static.c: libgcc's __register_frame_info and __deregister_frame_info */
 	void (*register_frame)(const void *eh_frame, void *object);
 	void *(*deregister_frame)(const void *eh_frame);
 };
+
+/* What every process reads or writes at its start: on a page that relocation has made private already. */
+#define HOST_EARLY __attribute__((section(".data.early")))
 
 /* What host_seal makes read-only has pages of its own, where pages are no larger than this. */
 enum { HOST_SEALED = 4096 };
@@ -208,7 +212,7 @@ struct host_module {
 	unsigned phnum;
 	size_t tls_modid;     /* libc's module id, 0: no PT_TLS */
 	void *tls_data;	      /* the calling thread's block, NULL: not known */
-	bool startup;	      /* seen at the first walk */
+	bool startup;	      /* was there at boot */
 };
 
 /*

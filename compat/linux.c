@@ -265,7 +265,7 @@ void host_yield(void)
 }
 
 /* Of the thread that runs our constructor, while it does: it does not fork.  Others ask the kernel. */
-static struct {
+static HOST_EARLY struct {
 	_Atomic(char *) tp; /* relaxed: only that thread finds itself in it */
 	int pid, tid;
 } self;

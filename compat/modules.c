@@ -71,7 +71,7 @@ struct modules {
 	bool (*each)(const struct host_module *, void *);
 	void *arg;
 	struct link_map *next; /* where the following entry is expected in libc's list */
-	bool startup;
+	unsigned n;
 };
 
 static bool same(const struct link_map *m, const struct dl_phdr_info *info)
@@ -103,7 +103,7 @@ static int walk(struct dl_phdr_info *info, size_t len, void *arg)
 		.map = match(w, info),
 		.ph = info->dlpi_phdr,
 		.phnum = info->dlpi_phnum,
-		.startup = w->startup,
+		.startup = w->n++ < host_found.modules,
 	};
 
 	if (!hm.map)
@@ -118,11 +118,9 @@ static int walk(struct dl_phdr_info *info, size_t len, void *arg)
 
 void host_modules(bool (*each)(const struct host_module *, void *), void *arg)
 {
-	static bool walked;
-	struct modules w = {each, arg, host.main, !walked};
+	struct modules w = {each, arg, host.main, 0};
 
 	host_walk(walk, &w);
-	walked = true;
 	host_find_late();
 }
 

@@ -17,7 +17,7 @@ struct host_found host_found;
 
 /* --- read-only -------------------------------------------------------------------------------------- */
 
-static bool sealing; /* written once, by our constructor */
+static HOST_EARLY bool sealing; /* written once, by our constructor */
 
 void host_seal_block(void *at, size_t len)
 {
@@ -46,7 +46,7 @@ enum { BOOT_NONE = 0, BOOT_FAILED = -1, BOOT_DONE = -2 };
 
 bool host_boot(void)
 {
-	static int state;
+	static HOST_EARLY int state;
 	int now = __atomic_load_n(&state, __ATOMIC_ACQUIRE), me;
 
 	if (__builtin_expect(now == BOOT_DONE, 1))

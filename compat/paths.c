@@ -306,7 +306,7 @@ static void find_paths(void)
 }
 
 enum { DONE = -1 };
-static int state; /* of host_paths(): 0, the tid that finds out, DONE */
+static HOST_EARLY int state; /* of host_paths(): 0, the tid that finds out, DONE */
 
 void host_seal_paths(void)
 {

@@ -44,6 +44,7 @@ struct host_found {
 	const char *ldso_name;	  /* libc's name for its loader */
 	const char *library_path; /* LD_LIBRARY_PATH or --library-path at boot, a copy; or NULL */
 	bool no_cache;		  /* ld.so --inhibit-cache */
+	unsigned modules;	  /* libc's images at boot, the first ones of its list from then on */
 	bool by_ldso;		  /* `ld.so program`: /proc/self/exe is not the program */
 } __attribute__((aligned(HOST_SEALED)));
 extern struct host_found host_found;

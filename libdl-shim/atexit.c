@@ -49,7 +49,7 @@ DOOR int __cxa_thread_atexit_impl(void (*fn)(void *), void *obj, void *dso)
 {
 	struct tls_dtor like = {.fn = fn, .obj = obj}, *dtor;
 
-	if (door_ready())
+	if (!door_waits() && door_ready())
 		like.im = hold(dso);
 	if (!like.im && host.real.thread_atexit)
 		return host.real.thread_atexit(fn, obj, dso);

@@ -170,7 +170,10 @@ int dl_iterate_phdr(phdr_callback *each, void *arg)
 {
 	struct walk w = {.each = each, .arg = arg, .size = sizeof(struct dl_phdr_info)};
 	struct locked l = {.walk = &w};
+	int r = door_waits() ? host_walk(each, arg) : HOST_NO_WALK;
 
+	if (r != HOST_NO_WALK)
+		return r;
 	if (!door_ready())
 		return 0;
 	if (host.minor == 0 || host.real.find_object || host_walk(show_all_locked, &l) == HOST_NO_WALK)

@@ -21,18 +21,24 @@
 #include "../loader/registry.h"
 #include "../loader/tls.h"
 
-static atomic_bool ready;  /* partners: the release in boot, the acquire in door_ready */
+static HOST_EARLY atomic_bool ready; /* partners: the release in boot, the acquire in door_ready */
 static atomic_bool traced; /* exchanged in boot: once */
+static HOST_EARLY bool late; /* written by our constructor: boot comes after it */
 
 static bool boot(void)
 {
 	if (!host_boot())
 		return false;
-	if (!atomic_exchange_explicit(&traced, true, memory_order_relaxed))
+	if (late && !*host.real.single_threaded)
+		tlspool_confine();
+	/* Later the environment may be somebody's text: setproctitle writes there. */
+	if (!late && !atomic_exchange_explicit(&traced, true, memory_order_relaxed))
 		diag_trace_start(host_getenv("DLRS_DEBUG"), host_getenv("DLRS_DEBUG_OUTPUT"));
 	find_start(&registry.base, &registry.adds, &registry.subs);
 	if (!adopt_sync())
 		return false;
+	if (late)
+		tls_start();
 #ifdef DLRS_STATIC
 	if (!static_hand_over())
 		return false;
@@ -45,6 +51,31 @@ bool door_ready(void)
 {
 	/* acquire; partner: the release in boot */
 	return atomic_load_explicit(&ready, memory_order_acquire) || boot();
+}
+
+bool door_begin(void)
+{
+	bool ok;
+
+	if (!host_boot())
+		return false;
+	/* acquire; partner: the release in boot */
+	late = !atomic_load_explicit(&ready, memory_order_acquire) && host.real.single_threaded &&
+	       *host.real.single_threaded && !host_getenv("DLRS_DEBUG");
+	if (late)
+		return true;
+	host_constructor(true);
+	ok = door_ready();
+	if (ok)
+		tls_start();
+	host_constructor(false);
+	return ok;
+}
+
+bool door_waits(void)
+{
+	/* acquire; partner: the release in boot */
+	return late && !atomic_load_explicit(&ready, memory_order_acquire);
 }
 
 bool door_sync(void)

@@ -22,6 +22,15 @@
 /* Boot on first use; one atomic load from then on.  False: the host is not one we know.  UNLOCKED. */
 bool door_ready(void);
 
+/*
+ * For our constructor: finds libc.  The rest waits for door_ready, to which most programs never come, if libc
+ * will be able to tell whether there were threads meanwhile.
+ */
+bool door_begin(void);
+
+/* So far nobody has asked: there are libc's images alone, and libc can answer for them. */
+bool door_waits(void);
+
 /* door_ready, and keep up with what libc loaded by itself since the last time.  UNLOCKED. */
 bool door_sync(void);
 

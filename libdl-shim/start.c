@@ -72,18 +72,15 @@ static void in_child(void)
 
 __attribute__((constructor)) static void start(void)
 {
-	host_constructor(true);
-	if (door_ready()) {
+	if (door_begin()) {
 		host_atfork(before_fork, in_parent, in_child);
-		tls_start();
 		host_seal();
 	}
-	host_constructor(false);
 }
 
 __attribute__((destructor)) static void finish(void)
 {
-	if (!door_ready())
+	if (door_waits() || !door_ready())
 		return;
 	exit_run();
 	door_enter();

@@ -157,10 +157,10 @@ static bool enter_host(const struct host_module *mod, struct adoption *a)
 		image_free(im);
 		return false;
 	}
-	im->startup = im->pinned = !booted;
+	im->startup = im->pinned = mod->startup;
 	im->seen = a->serial;
 	atomic_store_explicit(&im->state, IMAGE_READY, memory_order_relaxed);
-	if (!booted && !is_vdso(im)) {
+	if (mod->startup && !is_vdso(im)) {
 		if (!scope_reserve(&registry.base.global, 1))
 			return false;
 		scope_append(&registry.base.global, im);

@@ -49,6 +49,7 @@ static struct {
 	char *region[REGIONS];
 	unsigned nregion, nrow;
 	unsigned ngroup;	    /* of every region */
+	bool confined;
 	unsigned nopen;		    /* groups with access rights */
 	_Atomic(struct tls_module *) modules[GROUPS]; /* GROUP of them each; release; partner: at() */
 	struct page *pages;	    /* free ones */
@@ -165,6 +166,11 @@ static bool affordable(void)
 	return pool.ngroup == 1 || pool.ngroup <= host_limit(HOST_LIMIT_AS) / SHARE / STRIDE;
 }
 
+void tlspool_confine(void)
+{
+	pool.confined = true;
+}
+
 bool tlspool_boot(void)
 {
 	struct tls_module *undefined;
@@ -172,7 +178,7 @@ bool tlspool_boot(void)
 	if (pool.nregion)
 		return true;
 	/* A process whose address space is limited has it for other things: room for fewer modules then. */
-	for (pool.ngroup = GROUPS; !affordable() || !add_region(); pool.ngroup /= 4)
+	for (pool.ngroup = pool.confined ? 1 : GROUPS; !affordable() || !add_region(); pool.ngroup /= 4)
 		if (pool.ngroup < 4)
 			return false;
 	pool.nrow = 1; /* the zero row */

@@ -76,6 +76,9 @@ struct tls_module {
 /* Reserves the region of rows.  False: no memory. */
 bool tlspool_boot(void);
 
+/* Before that: there are threads whose row is a stand-in, too short for many modules. */
+void tlspool_confine(void);
+
 /* A row for one more thread, never given back; NULL: no memory. */
 char *tlspool_row(void);
 

@@ -59,9 +59,10 @@ static void set_limit(int what, rlim_t soft)
 static void little_address_space(void)
 {
 	unsigned failed = 0, worked = 0;
-	size_t now = address_space();
+	size_t now;
 
-	dlerror(); /* a thread's record is made at the first error at the latest */
+	dlerror(); /* what is made once in a process, of which most are only reserved addresses */
+	now = address_space();
 	for (size_t more = 0; more < 200; more++) {
 		set_limit(RLIMIT_AS, now + more * 4096);
 		*(try_open() ? &worked : &failed) += 1;

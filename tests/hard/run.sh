@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# libdlrs where it is hard: set-user-ID programs, sandboxes, and a process that is out of everything.
+# libdlrs where it is hard: set-user-ID programs, sandboxes, a process that is out of everything, and programs
+# that ask for nothing for long.
 #
-#   run.sh [GROUP...]       secure calls pressure; all by default
+#   run.sh [GROUP...]       secure calls pressure late; all by default
 #
 # DLRS_LIB   the library (default build/libdlrs.so.0)
 # Prints PASS, FAIL or SKIP for each case; exits 1 when one failed.
@@ -118,6 +119,29 @@ pressure()
 		int (*q[3])(void) = {f};
 	END
 	check 'pressure: a file that is cut short all the time' env LD_PRELOAD="$lib" ./cut ./libwhole.so ./libcut.so 20000
+}
+
+# What is put off until somebody asks: the same words as from libc's own loader.
+late()
+{
+	local i name host ours
+	compile late "$here/late.c" -ldl -lpthread -lrt
+	mkdir -p secret
+	cp libdep.so secret/libhidden.so
+	compile libtls.so -shared -fPIC -xc - <<<'__thread int n = 10, many[500]; int tls_next(void); int tls_next(void) { return n++; }'
+	for i in 0 1 2 3 4 5 6 7 8 9; do
+		cp libtls.so libtls$i.so
+	done
+	for name in $(./late); do
+		host=$(./late "$name" 2>&1; echo "status $?")
+		ours=$(LD_PRELOAD=$lib ./late "$name" 2>&1; echo "status $?")
+		if [ "$ours" = "$host" ]; then
+			echo "PASS hard/late: $name"
+		else
+			echo "FAIL hard/late: $name: ${ours//$'\n'/ | }, and libc's: ${host//$'\n'/ | }"
+			status=1
+		fi
+	done
 }
 
 # ---- set-user-ID -------------------------------------------------------------------------------
@@ -253,7 +277,7 @@ sealed()
 }
 
 build
-for group in ${*:-secure calls pressure}; do
+for group in ${*:-secure calls pressure late}; do
 	"$group"
 done
 exit $status

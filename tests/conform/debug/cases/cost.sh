@@ -48,5 +48,5 @@ cost_no_library()
 	local without with
 	without=$(_calls DLRS_DEBUG=nogdb sync) || exit
 	with=$(_calls NOTHING= sync) || exit
-	[ "$without" = "$with" ] || fail "without: $without system calls, with: $with"
+	[ "$with" -le "$without" ] || fail "without: $without system calls, with: $with"
 }
