@@ -62,8 +62,10 @@ bool door_begin(void)
 	/* acquire; partner: the release in boot */
 	late = !atomic_load_explicit(&ready, memory_order_acquire) && host.real.single_threaded &&
 	       *host.real.single_threaded && !host_getenv("DLRS_DEBUG");
-	if (late)
+	if (late) {
+		tlspool_plan();
 		return true;
+	}
 	host_constructor(true);
 	ok = door_ready();
 	if (ok)

@@ -161,9 +161,16 @@ static bool add_group(void)
 	return true;
 }
 
+static HOST_EARLY uint64_t limit; /* 0: not asked for yet */
+
+void tlspool_plan(void)
+{
+	limit = host_limit(HOST_LIMIT_AS);
+}
+
 static bool affordable(void)
 {
-	return pool.ngroup == 1 || pool.ngroup <= host_limit(HOST_LIMIT_AS) / SHARE / STRIDE;
+	return pool.ngroup == 1 || pool.ngroup <= limit / SHARE / STRIDE;
 }
 
 void tlspool_confine(void)
@@ -177,6 +184,8 @@ bool tlspool_boot(void)
 
 	if (pool.nregion)
 		return true;
+	if (!limit)
+		tlspool_plan();
 	/* A process whose address space is limited has it for other things: room for fewer modules then. */
 	for (pool.ngroup = pool.confined ? 1 : GROUPS; !affordable() || !add_region(); pool.ngroup /= 4)
 		if (pool.ngroup < 4)

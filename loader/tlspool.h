@@ -76,6 +76,9 @@ struct tls_module {
 /* Reserves the region of rows.  False: no memory. */
 bool tlspool_boot(void);
 
+/* Asks what may be reserved; now, when tlspool_boot may come in a sandbox where that is not allowed. */
+void tlspool_plan(void);
+
 /* Before that: there are threads whose row is a stand-in, too short for many modules. */
 void tlspool_confine(void);
 
