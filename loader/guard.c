@@ -36,7 +36,9 @@ static bool whole(const struct image *im, struct diag *d)
 	if (!im->torn)
 		return true;
 	diag_clear(d);
-	return diag_set(d, DIAG_IO, "%s: file was cut short while it was being opened", im->path);
+	return diag_set(d, DIAG_IO,
+			"%s: cannot read file data: cut short while being opened, or not readable",
+			im->path);
 }
 
 void guard_begin(struct image *im)
