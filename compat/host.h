@@ -96,6 +96,7 @@ struct host {
 	char **argv, **envp; /* as the process was started */
 	char ***env_now;     /* libc's environ: constructors get its value, envp while it is NULL */
 	bool secure;	  /* AT_SECURE: read no environment variable */
+	bool bind_now;	  /* LD_BIND_NOW was set, and not empty */
 	bool valgrind;
 	size_t page;
 	const char *platform; /* $PLATFORM */
@@ -201,7 +202,10 @@ bool host_boot(void);
 /* From here on nobody can write into `host`, nor into what host_paths() answers.  For our constructor. */
 void host_seal(void);
 
-/* $NAME from the environment the process was started with; NULL under AT_SECURE. */
+/*
+ * $NAME from the environment the process was started with; NULL under AT_SECURE.  At the start only: programs
+ * write over their environment later (setproctitle).
+ */
 const char *host_getenv(const char *name);
 
 /* --- images that libc loaded ---------------------------------------------------------------------- */

@@ -292,6 +292,7 @@ static void find_valgrind(void)
 bool host_start_read(void)
 {
 	uintptr_t ldso_base = 1;
+	const char *value;
 	char **e;
 
 	host.argv = find_argv();
@@ -304,6 +305,8 @@ bool host_start_read(void)
 		;
 	find_auxv(e, &ldso_base);
 	read_library_path(ldso_base);
+	value = host_getenv("LD_BIND_NOW");
+	host.bind_now = value && *value;
 	read_platform();
 	host.exe_is_program = host.is_static || (host.libc == HOST_MUSL && ldso_base);
 	find_valgrind();

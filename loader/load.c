@@ -222,25 +222,12 @@ static bool reserve(struct load *ld)
 	return true;
 }
 
-/* LD_BIND_NOW, set and not empty, when the program was started. */
-static bool bind_now(void)
-{
-	static int known; /* 0: not asked yet, 1: no, 2: yes */
-	const char *v;
-
-	if (!known) {
-		v = host_getenv("LD_BIND_NOW");
-		known = v && *v ? 2 : 1;
-	}
-	return known == 2;
-}
-
 static bool bind(struct load *ld, struct image *im)
 {
 	uint64_t t = stage_clock();
 	bool ok;
 
-	im->lazy = !(ld->mode & NOW) && !bind_now() && !image_is_foreign(im) && lazy_prepare(im);
+	im->lazy = !(ld->mode & NOW) && !host.bind_now && !image_is_foreign(im) && lazy_prepare(im);
 	im->lenient = host.style->lazy_data && !(ld->mode & NOW) && !im->dyn.bind_now;
 	ok = reloc_bind(im, ld->diag);
 	im->ns_reloc = stage_clock() - t;

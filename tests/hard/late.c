@@ -127,16 +127,20 @@ static void forks(void)
 /* A program may write what it likes where its environment was; nobody must obey that. */
 static void title(void)
 {
-	static const char words[] = "DLRS_DEBUG=all\0LD_LIBRARY_PATH=secret";
+	static const char before[] = "ROOM=0123456789\0FOR=012345678901234567\0OTHER=12345678";
+	static const char after[] = "LD_BIND_NOW=all\0LD_LIBRARY_PATH=secret\0DLRS_DEBUG=all";
 	extern char **environ;
-	char *at = environ[0];
+	char *preload = getenv("LD_PRELOAD");
+	char *with_room[] = {(char *)before, (char *)before + 16, (char *)before + 39,
+			     preload ? preload - strlen("LD_PRELOAD=") : NULL, NULL};
+	void *h;
 
-	if (!at || strncmp(at, "ROOM=", 5)) /* again, with something to write over */
-		execve("/proc/self/exe", arguments, (char *[]){"ROOM=12345678901", "AND=12345678901234567890123",
-								getenv("LD_PRELOAD") ? getenv("LD_PRELOAD") - 11 : NULL, NULL});
-	memcpy(at, words, sizeof(words));
-	environ[1] = at + strlen(at) + 1;
-	printf("obeyed: %d\n", dlopen("libhidden.so", RTLD_NOW) != NULL);
+	if (strncmp(environ[0], "ROOM=", 5))
+		execve("/proc/self/exe", arguments, with_room);
+	memcpy(environ[0], after, sizeof(after));
+	h = dlopen("./libundefined.so", RTLD_LAZY);
+	printf("bound when called: %d\n", h && dlsym(h, "f"));
+	printf("found: %d\n", dlopen("libhidden.so", RTLD_NOW) != NULL);
 	open_plug("./libplug.so");
 }
 

@@ -47,6 +47,7 @@ build()
 	compile libplug.so -shared -fPIC -DDEP "$here/plug.c" libdep.so -Wl,-rpath,'$ORIGIN'
 	cp "$here/plug.c" .
 	$cc -shared -Wl,-z,notext -o libtext.so "$here/text.S" 2>/dev/null
+	compile libundefined.so -shared -fPIC -xc - <<<'int nowhere(void); int f(void); int f(void) { return nowhere(); }'
 	"${READELF:-readelf}" --dyn-syms -W libtext.so 2>/dev/null | grep -q text_value || rm -f libtext.so
 }
 
@@ -106,7 +107,6 @@ pressure()
 	# Bound at once: what ld.so saves of the CPU's registers while it binds is not our use of the stack.
 	compile pressure "$here/pressure.c" -ldl -lpthread -Wl,-z,now
 	compile opens "$here/opens.c" -ldl
-	compile libundefined.so -shared -fPIC -xc - <<<'int nowhere(void); int f(void); int f(void) { return nowhere(); }'
 	LD_PRELOAD=$lib ./pressure || status=1
 	mounts
 	# Data and references, also to thread-locals, but nothing that runs: libc's loader dies of this.
