@@ -238,6 +238,8 @@ bool host_find(void)
 	take_functions(&host_found.ldso);
 	take_functions(&w.libdl);
 	take_functions(&w.libpthread);
+	if (host.minor < 34) /* there, after a dlopen, dl_iterate_phdr does not know thread-locals any more */
+		host.real.single_threaded = NULL;
 	host.env_now = (char ***)host_peek_symbol(&w.program, "__environ");
 	if (!host.env_now)
 		host.env_now = (char ***)host_peek_symbol(&host_found.libc, "__environ");

@@ -172,8 +172,8 @@ int dl_iterate_phdr(phdr_callback *each, void *arg)
 	struct locked l = {.walk = &w};
 	int r = door_waits() ? host_walk(each, arg) : HOST_NO_WALK;
 
-	if (r != HOST_NO_WALK)
-		return r;
+	if (r != HOST_NO_WALK) /* a callback may have opened our first library */
+		return r || door_waits() ? r : show_ours(&w);
 	if (!door_ready())
 		return 0;
 	if (host.minor == 0 || host.real.find_object || host_walk(show_all_locked, &l) == HOST_NO_WALK)

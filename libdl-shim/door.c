@@ -25,7 +25,7 @@ static HOST_EARLY atomic_bool ready; /* partners: the release in boot, the acqui
 static atomic_bool traced; /* exchanged in boot: once */
 static HOST_EARLY bool late; /* written by our constructor: boot comes after it */
 
-static bool boot(void)
+static bool boot_now(void)
 {
 	if (!host_boot())
 		return false;
@@ -35,16 +35,26 @@ static bool boot(void)
 	if (!late && !atomic_exchange_explicit(&traced, true, memory_order_relaxed))
 		diag_trace_start(host_getenv("DLRS_DEBUG"), host_getenv("DLRS_DEBUG_OUTPUT"));
 	find_start(&registry.base, &registry.adds, &registry.subs);
-	if (!adopt_sync())
+	if (!adopt_sync() || !registry.program) /* libc's list may be locked for ever, in a forked child */
 		return false;
 	if (late)
-		tls_start();
+		tls_thread();
 #ifdef DLRS_STATIC
 	if (!static_hand_over())
 		return false;
 #endif
 	atomic_store_explicit(&ready, true, memory_order_release); /* partner: door_ready */
 	return true;
+}
+
+/* A signal's handler that comes to a door meanwhile would take half of it for the whole. */
+static bool boot(void)
+{
+	uint64_t mask = host_mask_signals();
+	bool ok = boot_now();
+
+	host_unmask_signals(mask);
+	return ok;
 }
 
 bool door_ready(void)
@@ -56,6 +66,7 @@ bool door_ready(void)
 bool door_begin(void)
 {
 	bool ok;
+	int pid;
 
 	if (!host_boot())
 		return false;
@@ -63,7 +74,9 @@ bool door_begin(void)
 	late = !atomic_load_explicit(&ready, memory_order_acquire) && host.real.single_threaded &&
 	       *host.real.single_threaded && !host_getenv("DLRS_DEBUG");
 	if (late) {
-		tlspool_plan();
+		pid = host_pid();
+		lock_begin(pid);
+		tls_begin(pid);
 		return true;
 	}
 	host_constructor(true);

@@ -58,7 +58,7 @@ static bool ends(const struct image *im, uintptr_t va)
 	return false;
 }
 
-void frame_enter(struct image *im)
+void frame_find(struct image *im)
 {
 	uintptr_t va;
 
@@ -66,15 +66,21 @@ void frame_enter(struct image *im)
 	    !image_at(im, im->eh_frame_hdr - im->map.bias, HEADER))
 		return;
 	va = start_va(im);
-	if (!va || !ends(im, va))
+	if (va && ends(im, va))
+		im->eh_frame = im->map.bias + va;
+}
+
+void frame_enter(struct image *im)
+{
+	if (!im->eh_frame)
 		return;
-	im->eh_frame = im->map.bias + va;
 	host.real.register_frame((void *)im->eh_frame, im->frame_object);
+	im->framed = true;
 }
 
 void frame_forget(struct image *im)
 {
-	if (im->eh_frame)
+	if (im->framed)
 		host.real.deregister_frame((void *)im->eh_frame);
-	im->eh_frame = 0;
+	im->framed = false;
 }

@@ -11,6 +11,9 @@
 
 #include "image.h"
 
+/* Looks for its table, and whether it ends; while the image is being loaded. */
+void frame_find(struct image *im);
+
 void frame_enter(struct image *im);
 void frame_forget(struct image *im);
 

@@ -41,6 +41,15 @@ static bool whole(const struct image *im, struct diag *d)
 			im->path);
 }
 
+bool guard_whole(struct diag *d)
+{
+	bool ok = true;
+
+	for (const struct image *im = watched; im; im = im->watched)
+		ok = whole(im, d) && ok;
+	return ok;
+}
+
 void guard_begin(struct image *im)
 {
 	if (!watched)
@@ -59,11 +68,10 @@ bool guard_drop(struct image *im, struct diag *d)
 
 bool guard_end(struct diag *d)
 {
-	bool ok = true;
+	bool ok = guard_whole(d);
 
 	if (watched)
 		host_bus_end();
-	for (; watched; watched = watched->watched)
-		ok = whole(watched, d) && ok;
+	watched = NULL;
 	return ok;
 }

@@ -17,7 +17,9 @@ void guard_begin(struct image *im); /* before it is mapped */
 /* Not this one any more, the last that was begun: it will be freed.  False: it was cut short; says so. */
 bool guard_drop(struct image *im, struct diag *d);
 
-/* All that were begun and not dropped.  False: one was cut short; says so. */
-bool guard_end(struct diag *d);
+/* All that were begun and not dropped, so far.  False: one was cut short; says so. */
+bool guard_whole(struct diag *d);
+
+bool guard_end(struct diag *d); /* the same, and for the last time */
 
 #endif

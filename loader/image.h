@@ -94,7 +94,8 @@ struct image {
 	uintptr_t dynamic_va; /* PT_DYNAMIC */
 	uintptr_t dynamic_len;
 	uintptr_t eh_frame_hdr; /* runtime address of PT_GNU_EH_FRAME, 0: none */
-	uintptr_t eh_frame;	/* frame.c: registered with libgcc; 0: not */
+	uintptr_t eh_frame;	/* frame.c: the table that it leads to; 0: not known */
+	bool framed;		/* frame.c: libgcc was told */
 	void *frame_object[8];	/* libgcc's */
 	bool exec_stack;	/* asks for one: PT_GNU_STACK with PF_X, or none */
 	struct image *watched;	/* guard.c: the next that it watches */

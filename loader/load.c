@@ -23,6 +23,7 @@
 #include "debugger.h"
 #include "epoch.h"
 #include "find.h"
+#include "frame.h"
 #include "guard.h"
 #include "lazy.h"
 #include "registry.h"
@@ -254,11 +255,14 @@ static bool relocate(struct load *ld)
 	for (unsigned i = n; i-- > 0;)
 		if (stage_is_fresh(ld->order[i]) && !bind(ld, ld->order[i]))
 			return false;
+	if (!guard_whole(ld->diag)) /* before their code runs: resolvers */
+		return false;
 	for (unsigned i = n; i-- > 0;)
 		if (stage_is_fresh(ld->order[i]) && !finish_image(ld, ld->order[i]))
 			return false;
 	for (unsigned i = 0; i < ld->nfresh; i++) {
 		tls_fill(ld->fresh[i]);
+		frame_find(ld->fresh[i]);
 		image_set_state(ld->fresh[i], IMAGE_RELOCATED);
 	}
 	return true;

@@ -23,7 +23,7 @@
 enum { FREE, HELD, WAITED };
 enum { SPINS = 100, GRACE_NS = 50 * 1000 * 1000 };
 
-static struct {
+static HOST_EARLY struct {
 	_Alignas(64) atomic_uint word;
 	_Atomic(char *)
 		owner;	   /* its thread pointer; only the owner itself can read its own there */
@@ -149,6 +149,11 @@ void lock_leave(void)
 bool lock_mine(void)
 {
 	return atomic_load_explicit(&lock.owner, memory_order_relaxed) == arch_tp();
+}
+
+void lock_begin(int pid)
+{
+	atomic_store_explicit(&lock.process, pid, memory_order_relaxed);
 }
 
 void lock_fork_prepare(void)

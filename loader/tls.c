@@ -32,6 +32,7 @@
 #include "../compat/host.h"
 #include "text.h"
 #include "tls.h"
+#include "tlslock.h"
 
 enum { UNIT = 8, UNITS = TLS_RESERVE / UNIT, WORD = 64 };
 enum { LARGEST = 1 << 30 }; /* an offset has to fit a descriptor's 32 bits */
@@ -105,7 +106,7 @@ bool tls_boot(const elf_phdr *own_tls, uintptr_t own_bias)
 bool tls_adopt(struct image *program)
 {
 	struct image_tls *t = &program->tls;
-	uint64_t mask = tlsthread_lock();
+	uint64_t mask = tlslock_enter();
 	struct tls_module *m = tlspool_new();
 
 	if (m) {
@@ -116,7 +117,7 @@ bool tls_adopt(struct image *program)
 		t->tpoff = m->tpoff;
 		t->id = tlspool_id(m->slot);
 	}
-	tlsthread_unlock(mask);
+	tlslock_leave(mask);
 	return m;
 }
 
@@ -272,7 +273,7 @@ bool tls_reserve(struct image *im, struct diag *d)
 		return true;
 	if (!check_shape(im, d))
 		return false;
-	mask = tlsthread_lock();
+	mask = tlslock_enter();
 	m = tlspool_new();
 	if (m) {
 		describe(m, im);
@@ -285,7 +286,7 @@ bool tls_reserve(struct image *im, struct diag *d)
 		t->tpoff = m->tpoff;
 		publish(m, t->place);
 	}
-	tlsthread_unlock(mask);
+	tlslock_leave(mask);
 	if (!m)
 		return diag_set(d, DIAG_TLS, "%s: no room for the thread-local storage of one more library",
 				image_label(im));
@@ -307,9 +308,9 @@ void tls_commit(struct image *im)
 
 	if (im->tls.place != TLS_STATIC)
 		return;
-	mask = tlsthread_lock();
+	mask = tlslock_enter();
 	commit_static(tlspool_slot(im->tls.slot));
-	tlsthread_unlock(mask);
+	tlslock_leave(mask);
 }
 
 void tls_drop(struct image *im)
@@ -320,12 +321,12 @@ void tls_drop(struct image *im)
 
 	if (t->place != TLS_STATIC && t->place != TLS_DYNAMIC)
 		return;
-	mask = tlsthread_lock();
+	mask = tlslock_enter();
 	m = tlspool_slot(t->slot);
 	if (t->place == TLS_STATIC)
 		drop_static(m);
 	tlspool_drop(m);
-	tlsthread_unlock(mask);
+	tlslock_leave(mask);
 	t->place = TLS_NONE;
 	t->id = 0;
 	t->slot = 0;
@@ -342,7 +343,7 @@ bool tls_make_static(struct image *im, struct diag *d)
 		return true;
 	if (t->place != TLS_DYNAMIC)
 		return diag_set(d, DIAG_TLS, "%s: its thread-locals have no fixed offset", image_label(im));
-	mask = tlsthread_lock();
+	mask = tlslock_enter();
 	m = tlspool_slot(t->slot);
 	if (m->nchunk) /* without a single block, no thread can have one, nor get one meanwhile */
 		ok = diag_set(d, DIAG_TLS,
@@ -357,7 +358,7 @@ bool tls_make_static(struct image *im, struct diag *d)
 		t->place = TLS_STATIC;
 		t->tpoff = m->tpoff;
 	}
-	tlsthread_unlock(mask);
+	tlslock_leave(mask);
 	return ok;
 }
 
@@ -369,7 +370,7 @@ bool tls_make_static(struct image *im, struct diag *d)
  */
 static struct tls_module *proxy(size_t host_id)
 {
-	uint64_t mask = tlsthread_lock();
+	uint64_t mask = tlslock_enter();
 	struct tls_module *m;
 
 	for (unsigned slot = 1; (m = tlspool_slot(slot)); slot++)
@@ -381,7 +382,7 @@ static struct tls_module *proxy(size_t host_id)
 		m->host_id = host_id;
 		publish(m, TLS_HOST);
 	}
-	tlsthread_unlock(mask);
+	tlslock_leave(mask);
 	return m;
 }
 
@@ -464,9 +465,9 @@ void *tls_block(size_t id)
 			return block;
 		}
 		if (ok && place == TLS_DYNAMIC) {
-			mask = tlsthread_lock();
+			mask = tlslock_enter();
 			ok = tlspool_grow(m);
-			tlsthread_unlock(mask);
+			tlslock_leave(mask);
 		}
 		block = tlspool_quick(id);
 	}

@@ -6,7 +6,7 @@
  * row of block pointers, biased so that a module id indexes it; rows live outside static TLS.  Our ids
  * start at TLS_FIRST_ID, below are libc's.  See the essay in tls.c on the two variants.
  *
- * Has its own small lock (signals masked) below the loader lock.  The slow path of an access takes no
+ * The rooms have a small lock of their own (tlslock.h).  The slow path of an access takes no
  * lock, calls no libc function, and uses no vector register.
  *
  * Threads (tls_thread, tls_start, tls_fork_*, destructors) are declared in tlsthread.h, the PT_TLS and

@@ -8,7 +8,7 @@
  * module goes.
  *
  * What an access may reach (tlspool_quick) takes no lock, makes no call out of tlspool.c and uses no
- * vector register; it may interrupt itself (signals).  The rest wants the lock of tlsthread.h, or a
+ * vector register; it may interrupt itself (signals).  The rest wants the lock of tlslock.h, or a
  * process with one thread (boot).
  */
 #ifndef LOADER_TLSPOOL_H
@@ -67,7 +67,7 @@ struct tls_module {
 	intptr_t tpoff; /* TLS_STATIC */
 	size_t host_id; /* TLS_HOST: stands for this module of libc's */
 
-	/* TLS_STATIC: lock of tlsthread.h */
+	/* TLS_STATIC: lock of tlslock.h */
 	bool committed;
 	uint64_t generation; /* threads born under an older one have not got the contents */
 	struct tls_module *next;

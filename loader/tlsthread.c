@@ -18,18 +18,8 @@
 
 #include "../arch/arch.h"
 #include "../compat/host.h"
+#include "tlslock.h"
 #include "tlsthread.h"
-
-enum { FREE, HELD, WAITED };
-enum { GRACE_NS = 50 * 1000 * 1000 };
-
-static struct {
-	_Alignas(64) atomic_uint word;
-	atomic_int pid;	    /* the owner's process; written by the owner */
-	atomic_uint serial; /* how often taken; written by the owner */
-	atomic_int process; /* our process, as far as we know; 0: not asked yet */
-	uint64_t fork_mask;
-} lock;
 
 struct list {
 	struct thread *first, *last;
@@ -37,8 +27,9 @@ struct list {
 
 static struct list alive, zombies, spare;
 static unsigned nalive, census; /* at so many living, those that left silently are looked for */
-static int home;		/* the process that the records were made in */
+static HOST_EARLY int home;	/* the process that the records were made in */
 static bool at_home;		/* are we in it?  Asked by look_home() */
+static HOST_EARLY char *first_tp; /* of the program's first thread, when it may not be enrolled */
 
 static struct {
 	atomic_uint state; /* release; partners: the acquires in watch, tls_dtor_push */
@@ -47,67 +38,6 @@ static struct {
 enum { KEY_NONE, KEY_BUSY, KEY_MADE, KEY_FAILED };
 
 struct tlsthread_static tlsthread_static;
-
-/* --- the lock: Drepper's mutex 2, as in lock.c -------------------------------------------------------- */
-
-/* It was taken in another process, and that one's thread does not exist here: true, it is ours. */
-static bool take_over(void)
-{
-	unsigned serial = atomic_load_explicit(&lock.serial, memory_order_relaxed);
-	uint64_t until = host_nanoseconds() + GRACE_NS;
-
-	atomic_store_explicit(&lock.process, host_pid(), memory_order_relaxed);
-	while (host_nanoseconds() < until) {
-		if (atomic_load_explicit(&lock.word, memory_order_relaxed) == FREE ||
-		    atomic_load_explicit(&lock.serial, memory_order_relaxed) != serial)
-			return false;
-		host_yield();
-	}
-	/* Of several waiters one wins.  acquire; partner: the release in unlock. */
-	return atomic_compare_exchange_strong_explicit(&lock.serial, &serial, serial + 1,
-						       memory_order_acquire, memory_order_relaxed);
-}
-
-/* The word is ours.  relaxed: waiters compare these with their own values only. */
-static void sign(void)
-{
-	int pid = atomic_load_explicit(&lock.process, memory_order_relaxed);
-
-	if (!pid) {
-		pid = host_pid();
-		atomic_store_explicit(&lock.process, pid, memory_order_relaxed);
-	}
-	atomic_store_explicit(&lock.pid, pid, memory_order_relaxed);
-	atomic_fetch_add_explicit(&lock.serial, 1, memory_order_relaxed);
-}
-
-uint64_t tlsthread_lock(void)
-{
-	uint64_t mask = host_mask_signals();
-	unsigned want = FREE;
-	int pid;
-
-	/* acquire; partner: the release in tlsthread_unlock */
-	if (!atomic_compare_exchange_strong_explicit(&lock.word, &want, HELD, memory_order_acquire,
-						     memory_order_relaxed))
-		/* acquire; partner: the same */
-		while (atomic_exchange_explicit(&lock.word, WAITED, memory_order_acquire) != FREE) {
-			pid = atomic_load_explicit(&lock.pid, memory_order_relaxed);
-			if (pid && pid != host_pid() && take_over())
-				break;
-			host_wait((const uint32_t *)&lock.word, WAITED);
-		}
-	sign();
-	return mask;
-}
-
-void tlsthread_unlock(uint64_t mask)
-{
-	/* release; partners: the acquires in tlsthread_lock and take_over */
-	if (atomic_exchange_explicit(&lock.word, FREE, memory_order_release) == WAITED)
-		host_wake((const uint32_t *)&lock.word, 1);
-	host_unmask_signals(mask);
-}
 
 /* --- memory: never given back.  Lock ------------------------------------------------------------------ */
 
@@ -142,14 +72,14 @@ static union record *records;
 
 static union record *record_new(void)
 {
-	uint64_t mask = tlsthread_lock();
+	uint64_t mask = tlslock_enter();
 	union record *r = records;
 
 	if (r)
 		records = r->next;
 	else
 		r = carve(sizeof(*r));
-	tlsthread_unlock(mask);
+	tlslock_leave(mask);
 	return r;
 }
 
@@ -161,10 +91,10 @@ static void record_put(union record *r)
 
 static void record_free(void *p)
 {
-	uint64_t mask = tlsthread_lock();
+	uint64_t mask = tlslock_enter();
 
 	record_put(p);
-	tlsthread_unlock(mask);
+	tlslock_leave(mask);
 }
 
 /* --- records of threads.  Lock ---------------------------------------------------------------------- */
@@ -305,14 +235,14 @@ static void leave(void *record)
 		th->dtors = dtor->next;
 		tls_dtor_run(dtor);
 	}
-	mask = tlsthread_lock();
+	mask = tlslock_enter();
 	if (th->live) {
 		th->live = false;
 		detach(&alive, th);
 		nalive--;
 		append(&zombies, th);
 	}
-	tlsthread_unlock(mask);
+	tlslock_leave(mask);
 }
 
 /* Asks libc to tell us when this thread ends.  Not under our lock: it is libc's code. */
@@ -325,7 +255,8 @@ static void watch(struct thread *th)
 	host.real.setspecific(exit_key.key, th);
 }
 
-void tls_start(void)
+/* True: we are the one that made it. */
+static bool make_key(void)
 {
 	unsigned none = KEY_NONE, state = KEY_FAILED;
 
@@ -333,13 +264,28 @@ void tls_start(void)
 	if (atomic_load_explicit(&exit_key.state, memory_order_relaxed) != KEY_NONE ||
 	    !atomic_compare_exchange_strong_explicit(&exit_key.state, &none, KEY_BUSY,
 						     memory_order_relaxed, memory_order_relaxed))
-		return;
+		return false;
 	if (host.real.key_create && host.real.setspecific &&
 	    host.real.key_create(&exit_key.key, leave) == 0)
 		state = KEY_MADE;
 	/* release; partners: the acquires in watch and tls_dtor_push */
 	atomic_store_explicit(&exit_key.state, state, memory_order_release);
-	tls_thread();
+	return true;
+}
+
+void tls_start(void)
+{
+	if (make_key())
+		tls_thread();
+}
+
+void tls_begin(int pid)
+{
+	home = pid;
+	first_tp = arch_tp();
+	tlslock_begin(pid);
+	tlspool_plan();
+	make_key();
 }
 
 struct thread *tls_thread(void)
@@ -347,10 +293,10 @@ struct thread *tls_thread(void)
 	struct thread *th = tls_own.root.self;
 
 	if (!th) {
-		uint64_t mask = tlsthread_lock();
+		uint64_t mask = tlslock_enter();
 
 		th = enrol();
-		tlsthread_unlock(mask);
+		tlslock_leave(mask);
 		if (!th)
 			return NULL;
 	}
@@ -386,14 +332,14 @@ void tls_start_free(struct tls_start *start)
 struct tls_task tls_start_take(struct tls_start *start)
 {
 	struct tls_task task = {start->fn, start->arg};
-	uint64_t mask = tlsthread_lock();
+	uint64_t mask = tlslock_enter();
 	struct thread *th = enrol();
 
 	for (struct tls_module *m = tlsthread_static.first; m; m = m->next)
 		if (m->generation > start->generation)
 			tlspool_fill(m, arch_tp() + m->tpoff);
 	record_put((union record *)start);
-	tlsthread_unlock(mask);
+	tlslock_leave(mask);
 	if (th)
 		watch(th);
 	return task;
@@ -412,8 +358,10 @@ void tlsthread_spread(const struct tls_module *m)
 
 	look_home();
 	tlspool_fill(m, self + m->tpoff);
+	if (first_tp && first_tp != self)
+		tlspool_fill(m, first_tp + m->tpoff);
 	for (struct thread *th = alive.first; th; th = th->next)
-		if (th->tp != self && !is_gone(th))
+		if (th->tp != self && th->tp != first_tp && !is_gone(th))
 			tlspool_fill(m, th->tp + m->tpoff);
 }
 
@@ -461,16 +409,18 @@ bool tls_dtor_push(struct tls_dtor *dtor)
 
 /* --- fork -------------------------------------------------------------------------------------------- */
 
+static uint64_t fork_mask; /* the lock's */
+
 void tls_fork_prepare(void)
 {
-	uint64_t mask = tlsthread_lock();
+	uint64_t mask = tlslock_enter();
 
-	lock.fork_mask = mask;
+	fork_mask = mask;
 }
 
 void tls_fork_parent(void)
 {
-	tlsthread_unlock(lock.fork_mask);
+	tlslock_leave(fork_mask);
 }
 
 static void forget(struct list *list, const struct thread *self)
@@ -488,12 +438,10 @@ void tls_fork_child(void)
 	struct thread *self = tls_own.root.self;
 
 	home = host_pid();
-	atomic_store_explicit(&lock.process, home, memory_order_relaxed);
-	atomic_store_explicit(&lock.pid, home, memory_order_relaxed);
+	tlslock_inherit(home);
 	forget(&alive, self);
 	forget(&zombies, self);
 	if (self)
 		self->tid = host_tid();
-	atomic_store_explicit(&lock.word, HELD, memory_order_relaxed); /* waiters stayed behind */
-	tlsthread_unlock(lock.fork_mask);
+	tlslock_leave(fork_mask);
 }

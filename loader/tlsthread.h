@@ -2,8 +2,7 @@
 /*
  * tlsthread: what we keep per thread, from its birth to the moment the kernel has forgotten it.
  *
- * Included by tls.h, which is what other rooms include.  Has the small lock that the tls rooms share: it
- * masks all signals and comes below the loader lock; nothing foreign runs under it.
+ * Included by tls.h, which is what other rooms include.
  */
 #ifndef LOADER_TLSTHREAD_H
 #define LOADER_TLSTHREAD_H
@@ -57,6 +56,13 @@ struct tls_task { /* what the new thread has to do */
 	void *arg;
 };
 
+/*
+ * For our constructor, when boot waits: what must be known of the beginning.  A first door in a vfork child
+ * would take itself for the process, one in another thread would not know the first, and to use a key that is
+ * made late libc may need malloc.
+ */
+void tls_begin(int pid);
+
 /* Registers the key whose destructor marks the end of a thread.  First door; UNLOCKED. */
 void tls_start(void);
 
@@ -101,9 +107,6 @@ void tls_fork_parent(void);
 void tls_fork_child(void);
 
 /* --- for tls.c --------------------------------------------------------------------------------------- */
-
-uint64_t tlsthread_lock(void); /* returns the signal mask for tlsthread_unlock */
-void tlsthread_unlock(uint64_t mask);
 
 /* Static modules: newest generation, and those that a thread may have to be given.  Lock. */
 struct tlsthread_static {

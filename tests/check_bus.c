@@ -195,6 +195,44 @@ START_TEST(others_change_it)
 }
 END_TEST
 
+static struct sigaction older;
+static unsigned chained;
+
+static void chain(int sig, siginfo_t *info, void *context)
+{
+	ck_assert_uint_lt(chained++, 4);
+	older.sa_sigaction(sig, info, context);
+}
+
+/* A handler that was made while the signal was ours calls us for what it could not do: we know whom it means. */
+START_TEST(a_handler_that_chains)
+{
+	struct sigaction sa = {.sa_sigaction = chain, .sa_flags = SA_SIGINFO};
+	pthread_t t;
+
+	have(0);
+	host_bus_begin(yes);
+	ck_assert(!sigaction(SIGBUS, &sa, &older));
+	host_bus_end();
+	ck_assert_int_eq(*gap(), 0);
+	ck_assert_uint_eq(chained, 1);
+	ck_assert_uint_eq(seen.calls, 1);
+
+	host_bus_begin(yes);
+	ck_assert_int_eq(*gap(), 0);
+	ck_assert_uint_eq(asked, 1);
+	ck_assert(!pthread_create(&t, NULL, touch, (void *)gap()));
+	ck_assert(!pthread_join(t, NULL));
+	host_bus_end();
+	ck_assert_uint_eq(asked, 1);
+	ck_assert_uint_eq(chained, 2);
+	ck_assert_uint_eq(seen.calls, 2);
+	ck_assert_int_eq(*gap(), 0);
+	ck_assert_uint_eq(chained, 3);
+	ck_assert_uint_eq(seen.calls, 3);
+}
+END_TEST
+
 static int end_of_child(void (*action)(int), bool fault)
 {
 	int status;
@@ -231,6 +269,7 @@ static void add(TCase *tc)
 	tcase_add_test(tc, flags_of_the_handler);
 	tcase_add_test(tc, another_thread);
 	tcase_add_test(tc, others_change_it);
+	tcase_add_test(tc, a_handler_that_chains);
 	tcase_add_test(tc, without_a_handler);
 }
 

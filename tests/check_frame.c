@@ -58,6 +58,7 @@ static void prepare(unsigned char enc, int64_t value)
 
 static void good(const char *what)
 {
+	frame_find(&im);
 	frame_enter(&im);
 	ck_assert_msg(begun == memory + TABLE, "%s: not registered", what);
 	frame_forget(&im);
@@ -69,6 +70,7 @@ static void good(const char *what)
 
 static void bad(const char *what)
 {
+	frame_find(&im);
 	frame_enter(&im);
 	ck_assert_msg(!begun, "%s: registered", what);
 	frame_forget(&im);

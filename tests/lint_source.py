@@ -14,7 +14,7 @@ import sys
 # does not exist; adding one is a decision, and this is the place to take it.
 ROOMS = """
     elf text arena diag lock epoch file map hash dyn version image guard note dst dir search deep index scope unique keep
-    find tlspool tlsthread tls resolve ahead reloc lazy registry adopt provide stat view trap debugger frame init exit
+    find tlslock tlspool tlsthread tls resolve ahead reloc lazy registry adopt provide stat view trap debugger frame init exit
     unload stage load
 """.split()
 

@@ -10,8 +10,10 @@
 #include <iconv.h>
 #include <link.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -161,6 +163,99 @@ static void threads(void)
 	printf("handle: %d\n", dlopen("./libplug.so", RTLD_NOW | RTLD_NOLOAD) != NULL);
 }
 
+static int (*plug_value)(void);
+
+static void opens_in_timer(union sigval v)
+{
+	(void)v;
+	plug_value = (int (*)(void))dlsym(open_plug("./libplug.so"), "plug_value");
+	printf("timer: %d\n", plug_value());
+	sem_post(&fired);
+}
+
+/* The first to ask is a thread of libc's; the library has thread-locals at a fixed offset in every thread. */
+static void elsewhere(void)
+{
+	struct sigevent how = {.sigev_notify = SIGEV_THREAD, .sigev_notify_function = opens_in_timer};
+	timer_t t;
+
+	sem_init(&fired, 0, 0);
+	timer_create(CLOCK_MONOTONIC, &how, &t);
+	fire(t);
+	printf("main: %d\n", plug_value());
+	timer_delete(t);
+}
+
+/* The first to ask is a child that works on its parent's memory. */
+static void vforks(void)
+{
+	int status;
+	pid_t pid = vfork();
+
+	if (!pid)
+		_exit(dlsym(RTLD_DEFAULT, "getpid") != NULL);
+	waitpid(pid, &status, 0);
+	printf("child: %d\n", WEXITSTATUS(status));
+	threads();
+}
+
+static int opens_once(struct dl_phdr_info *info, size_t len, void *seen)
+{
+	static bool opened;
+
+	(void)len;
+	if (!opened) {
+		opened = true;
+		open_plug("./libplug.so");
+	}
+	*(int *)seen += strstr(info->dlpi_name, "libplug.so") != NULL;
+	return 0;
+}
+
+static void inside_a_walk(void)
+{
+	int seen = 0;
+
+	dl_iterate_phdr(opens_once, &seen);
+	printf("seen: %d\n", seen);
+}
+
+static volatile sig_atomic_t asked, wrong;
+
+static void asks(int sig)
+{
+	(void)sig;
+	wrong |= !dlsym(RTLD_DEFAULT, "puts");
+	asked = 1;
+}
+
+/* A signal's handler asks, too, while the first door opens. */
+static void interrupted(void)
+{
+	int status, bad = 0;
+
+	for (long when = 1000; when < 200000; when += 2000) {
+		pid_t pid = fork();
+
+		if (!pid) {
+			struct sigevent how = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM};
+			struct itimerspec then = {.it_value.tv_nsec = when};
+			timer_t t;
+
+			signal(SIGALRM, asks);
+			timer_create(CLOCK_MONOTONIC, &how, &t);
+			timer_settime(t, 0, &then, NULL);
+			wrong |= !dlsym(RTLD_DEFAULT, "getpid");
+			while (!asked)
+				sched_yield();
+			_exit(wrong);
+		}
+		waitpid(pid, &status, 0);
+		bad += status != 0;
+	}
+	printf("%d wrong\n", bad);
+}
+
 /* Destructors at exit: ours and libc's, when the first library comes at the very end. */
 static void at_exit(void)
 {
@@ -176,7 +271,8 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } all[] = {{"walks", walks}, {"converter", converter}, {"timers", timers}, {"forks", forks},
-	   {"title", title}, {"threads", threads}, {"exits", exits}};
+	   {"title", title}, {"threads", threads}, {"elsewhere", elsewhere}, {"vforks", vforks},
+	   {"inside_a_walk", inside_a_walk}, {"interrupted", interrupted}, {"exits", exits}};
 
 int main(int argc, char **argv)
 {
