@@ -14,10 +14,10 @@ static int dep_value(void)
 }
 #endif
 
-static __thread int dynamic = 3;
-static __thread int fixed __attribute__((tls_model("initial-exec"))) = 4;
+static __thread volatile int dynamic = 3; /* volatile: the compiler knows that nobody writes them */
+static __thread volatile int fixed __attribute__((tls_model("initial-exec"))) = 4;
 static int started;
-static int zeros[5000];
+static volatile int zeros[5000];
 
 static int plain(void)
 {
