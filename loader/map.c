@@ -464,6 +464,6 @@ uintptr_t map_room(const struct map *m, uintptr_t va)
 {
 	for (unsigned i = 0; i < m->nseg; i++)
 		if (va - m->seg[i].va < m->seg[i].len)
-			return m->seg[i].len - (va - m->seg[i].va);
+			return m->seg[i].prot & PROT_R ? m->seg[i].len - (va - m->seg[i].va) : 0;
 	return 0;
 }

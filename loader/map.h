@@ -71,7 +71,7 @@ bool map_has(const struct map *m, uintptr_t va, uintptr_t len, int prot);
 /* The pointer for va, or NULL when map_has(.., PROT_READ) fails. */
 const void *map_at(const struct map *m, uintptr_t va, uintptr_t len);
 
-/* Bytes from va to the end of its segment; 0: outside. */
+/* Bytes that can be read from va to the end of its segment; 0: none. */
 uintptr_t map_room(const struct map *m, uintptr_t va);
 
 #endif

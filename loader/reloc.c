@@ -166,7 +166,7 @@ static bool tpoff(struct job *j, uint32_t index, intptr_t *out)
 				"%s: cannot allocate memory in static TLS block: thread-locals of %s have"
 				" no fixed offset",
 				j->im->path, image_label(im));
-	*out = im->tls.tpoff + (intptr_t)value - ARCH_TP_BIAS;
+	*out = (intptr_t)((uintptr_t)im->tls.tpoff + value - ARCH_TP_BIAS);
 	return true;
 }
 

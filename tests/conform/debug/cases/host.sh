@@ -115,8 +115,10 @@ host_race_gdb_attach()
 	for i in 1 2 3; do
 		printf 'tbreak %s\ncontinue\nbacktrace 1\ninfo sharedlibrary\ndetach\n' plugin_start >commands
 		gdb_session -p "$pid" <commands
-		# The attach itself may come between two stores of libc's or ours; gdb looks again at the next stop.
-		sed -i '1,/^Temporary breakpoint 1/ { /Corrupted shared library list/d }' log
+		# The attach may come between two stores of libc's or ours; and where it comes after libc has entered a new
+		# library, but before libc says so, gdb enters it once more (8 of 100 attaches to a program without us). It
+		# complains once and reads the whole list.
+		sed -i '0,/Corrupted shared library list/ { /Corrupted shared library list/d }' log
 		untroubled
 		grep -q 'plugin_start () at' log || fail "attach $i: not stopped in a constructor"
 	done
