@@ -111,6 +111,9 @@ The columns: handle of dlopen, addresses, namespace, how often it is open, what 
 
     def invoke(self, argument, from_tty):
         view = View()
+        if not any(view.images()):
+            gdb.write("Nobody has asked libdlrs for anything yet; it lists libc's images when somebody does.\n")
+            return
         rows = [("Handle", "From", "To", "NS", "Opens", "Pins", "State", "Origin", "Name")]
         for namespace, image in view.images():
             path = view.path(image) or gdb.current_progspace().filename or ""

@@ -32,6 +32,26 @@ extension_info()
 	wants closed 'liblate.so' 0
 }
 
+# Until somebody asks for something.
+extension_asleep()
+{
+	need gdb
+	gdb_session ./program <<-END
+		source $_extension
+		break synced
+		run sync open ./libplugin.so sync
+		echo == before\n
+		info dlrs
+		continue
+		echo == after\n
+		info dlrs
+	END
+	untroubled
+	wants before '^Nobody has asked libdlrs for anything yet'
+	wants after ' libc, start +.*/libc.so.6$'
+	wants after ' +dlopen +\./libplugin.so$'
+}
+
 extension_thread_local()
 {
 	need gdb
