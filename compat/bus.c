@@ -7,7 +7,9 @@
  * found, as if the kernel had chosen it.
  *
  * A thread that asks for the old action just then is given ours, and will call it from a handler of its own,
- * or put it back, when nobody waits for anything here any more.  It means whom we had found then.
+ * or put it back, when nobody waits for anything here any more: it means whom we had found then.  So every
+ * action that was ever found has a stand-in of its own, which stands for that one for ever.  A program with
+ * more actions than we have stand-ins is not guarded while it has one of the others.
  *
  * A thread that blocks SIGBUS dies of such a fault, as ever.
  *
@@ -29,12 +31,16 @@ struct action {
 	uint64_t mask;
 };
 
-enum { RESTORER = 0x4000000 };
+typedef void handler(int sig, siginfo_t *info, void *context);
 
-/* Written under the loader lock, read by any thread's handler. */
-static struct action found;  /* who has SIGBUS when we have not */
-static struct action before; /* who had it before him, as far as we know */
-static bool taken;	     /* he took it while it was ours, and so may know of us.  NEEDS_LOCK */
+enum { RESTORER = 0x4000000, ENTRIES = 8, NONE = ENTRIES };
+
+/* Written before the kernel first hears of the entry; partner: whoever it calls. */
+static struct action found[ENTRIES];
+static unsigned nfound;		      /* NEEDS_LOCK */
+static unsigned current = NONE;	      /* the entry that the kernel has.  NEEDS_LOCK */
+static handler *const entry[ENTRIES]; /* the functions below */
+
 static bool (*heal)(uintptr_t);
 static _Atomic(char *) owner; /* the thread pointer of who waits for it; NULL: nobody */
 
@@ -53,39 +59,22 @@ static bool is_handler(const struct action *a)
 	return a->handler != (uintptr_t)SIG_DFL && a->handler != (uintptr_t)SIG_IGN;
 }
 
-static void on_bus(int sig, siginfo_t *info, void *context);
-
-static bool is_ours(const struct action *a)
-{
-	return a->handler == (uintptr_t)on_bus;
-}
-
 /* What the kernel does where there is no handler: a fault cannot be ignored, what somebody sent can. */
 static void pass_to_kernel(const struct action *a, const siginfo_t *info)
 {
 	struct action normal = {.flags = RESTORER, .restorer = arch_sigreturn};
+	bool sent = info->si_code <= 0 || info->si_code == BUS_MCEERR_AO;
 
-	if (info->si_code <= 0 && a->handler == (uintptr_t)SIG_IGN)
+	if (sent && a->handler == (uintptr_t)SIG_IGN)
 		return;
 	change(&normal, NULL);
-	if (info->si_code <= 0) /* comes when this handler returns; a fault comes by itself */
+	if (sent) /* comes when this handler returns; a fault comes by itself */
 		KERNEL(tgkill, host_pid(), host_tid(), SIGBUS, 0, 0, 0);
 }
 
-/* The kernel means whom we found; a handler that took us for the one before itself means that one. */
-static struct action *meant(bool by_kernel)
+static void pass_on(struct action *to, int sig, siginfo_t *info, void *context)
 {
-	struct action now;
-
-	if (by_kernel)
-		return &found;
-	change(NULL, &now);
-	return is_ours(&now) || now.handler == found.handler ? &before : &found;
-}
-
-static void pass_on(int sig, siginfo_t *info, void *context, bool by_kernel)
-{
-	struct action *to = meant(by_kernel), a = *to;
+	struct action a = *to;
 
 	if (!is_handler(&a)) {
 		pass_to_kernel(&a, info);
@@ -96,65 +85,92 @@ static void pass_on(int sig, siginfo_t *info, void *context, bool by_kernel)
 		mask(SIG_UNBLOCK, 1ull << (SIGBUS - 1));
 	if (a.flags & (unsigned)SA_RESETHAND)
 		to->handler = (uintptr_t)SIG_DFL;
-	((void (*)(int, siginfo_t *, void *))a.handler)(sig, info, context);
-	__asm__ volatile(""); /* no jump: should it call us, it must not look like the kernel */
+	((handler *)a.handler)(sig, info, context);
 }
 
-static void on_bus(int sig, siginfo_t *info, void *context)
+static void on_bus(unsigned i, int sig, siginfo_t *info, void *context)
 {
-	/* A call of the kernel's returns to the address that it was given; valgrind has another one. */
-	bool by_kernel = host.valgrind || __builtin_return_address(0) == (void *)arch_sigreturn;
 	/* Only the owner's own store can be equal: nothing to acquire. */
 	bool ours = atomic_load_explicit(&owner, memory_order_relaxed) == arch_tp();
 
 	if (!ours || info->si_code != BUS_ADRERR || !heal((uintptr_t)info->si_addr))
-		pass_on(sig, info, context, by_kernel);
+		pass_on(&found[i], sig, info, context);
 }
+
+#define ENTRY(i)                                                                                   \
+	static void on_bus_##i(int sig, siginfo_t *info, void *context)                            \
+	{                                                                                          \
+		on_bus(i, sig, info, context);                                                     \
+	}
+ENTRY(0) ENTRY(1) ENTRY(2) ENTRY(3) ENTRY(4) ENTRY(5) ENTRY(6) ENTRY(7)
+static handler *const entry[ENTRIES] = {on_bus_0, on_bus_1, on_bus_2, on_bus_3,
+					on_bus_4, on_bus_5, on_bus_6, on_bus_7};
 
 /* Interrupts system calls, and runs on the stack, that the action which it stands for would. */
-static struct action stand_in(const struct action *a)
+static struct action stand_in(unsigned i)
 {
+	const struct action *a = &found[i];
 	unsigned long flags = is_handler(a) ? a->flags & (SA_RESTART | SA_ONSTACK) : SA_RESTART;
 
-	return (struct action){(uintptr_t)on_bus, flags | SA_SIGINFO | RESTORER, arch_sigreturn, 0};
+	return (struct action){(uintptr_t)entry[i], flags | SA_SIGINFO | RESTORER, arch_sigreturn, 0};
 }
 
-static void take(const struct action *was)
+static bool same(const struct action *a, const struct action *b)
 {
-	if (is_ours(was)) { /* somebody put us back */
-		found = taken ? before : found;
-		taken = false;
-		return;
-	}
-	if (was->handler != found.handler)
-		before = found;
-	found = *was;
+	return a->handler == b->handler && a->flags == b->flags && a->mask == b->mask;
+}
+
+/* The stand-in of an action; it may be one itself, which somebody put back.  NONE: there is none left. */
+static unsigned entry_for(const struct action *a)
+{
+	for (unsigned i = 0; i < nfound; i++)
+		if (a->handler == (uintptr_t)entry[i] || same(a, &found[i]))
+			return i;
+	if (nfound == ENTRIES)
+		return NONE;
+	found[nfound] = *a;
+	return nfound++;
 }
 
 void host_bus_begin(bool (*ask)(uintptr_t at))
 {
-	struct action ours, was = {0};
+	struct action was = {0}, put;
+	uintptr_t expected;
 
-	change(NULL, &was); /* before the first signal can come here */
-	take(&was);
-	ours = stand_in(&found);
-	change(&ours, &was);
-	if (!is_ours(&was))
-		take(&was);
+	change(NULL, &was);
+	current = entry_for(&was);
+	if (current == NONE)
+		return;
+	expected = was.handler;
+	for (put = stand_in(current);; put = stand_in(current)) {
+		change(&put, &was);
+		if (was.handler == expected)
+			break;
+		/* somebody has changed it in between */
+		expected = put.handler;
+		current = entry_for(&was);
+		if (current == NONE) {
+			change(&was, NULL);
+			return;
+		}
+	}
 	heal = ask;
 	atomic_store_explicit(&owner, arch_tp(), memory_order_relaxed);
 }
 
 void host_bus_end(void)
 {
-	struct action put = found, was = {0};
-	uintptr_t expected = (uintptr_t)on_bus;
+	struct action put, was = {0};
+	uintptr_t expected;
 
+	if (current == NONE)
+		return;
 	atomic_store_explicit(&owner, NULL, memory_order_relaxed);
+	put = found[current];
+	expected = (uintptr_t)entry[current];
 	for (change(&put, &was); was.handler != expected; change(&put, &was)) {
-		take(&was); /* while it was ours: that stays */
-		taken = true;
-		expected = put.handler;
+		expected = put.handler; /* somebody took it meanwhile: that stays */
 		put = was;
 	}
+	current = NONE;
 }

@@ -222,9 +222,9 @@ struct host_module {
 /*
  * Calls each() for every image of libc's base namespace, in load order, while libc keeps the list still:
  * each() may take the loader lock (libc's lock, then ours, is the one legal order).  Stops when each()
- * returns false.  UNLOCKED.
+ * returns false.  False: the walk was not possible (HOST_NO_WALK).  UNLOCKED.
  */
-void host_modules(bool (*each)(const struct host_module *, void *), void *arg);
+bool host_modules(bool (*each)(const struct host_module *, void *), void *arg);
 
 /*
  * libc's dl_iterate_phdr.  All of our calls of it go through here: a child forked while another thread is

@@ -116,12 +116,13 @@ static int walk(struct dl_phdr_info *info, size_t len, void *arg)
 	return !w->each(&hm, w->arg);
 }
 
-void host_modules(bool (*each)(const struct host_module *, void *), void *arg)
+bool host_modules(bool (*each)(const struct host_module *, void *), void *arg)
 {
 	struct modules w = {each, arg, host.main, 0};
+	bool walked = host_walk(walk, &w) != HOST_NO_WALK;
 
-	host_walk(walk, &w);
 	host_find_late();
+	return walked;
 }
 
 /*

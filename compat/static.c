@@ -162,15 +162,16 @@ static void make_list(void)
 	_r_debug.r_state = RT_CONSISTENT;
 }
 
-void host_modules(bool (*each)(const struct host_module *, void *), void *arg)
+bool host_modules(bool (*each)(const struct host_module *, void *), void *arg)
 {
 	for (struct link_map *map = &maps[0]; map; map = map == &maps[0] && host.vdso ? &maps[1] : NULL) {
 		struct module m = headers(map);
 		struct host_module hm = {.map = map, .ph = m.ph, .phnum = m.phnum, .startup = true};
 
 		if (!each(&hm, arg))
-			return;
+			break;
 	}
+	return true;
 }
 
 /* Whoever walks is shown what the registry has adopted. */

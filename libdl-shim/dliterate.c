@@ -170,7 +170,7 @@ int dl_iterate_phdr(phdr_callback *each, void *arg)
 {
 	struct walk w = {.each = each, .arg = arg, .size = sizeof(struct dl_phdr_info)};
 	struct locked l = {.walk = &w};
-	int r = door_waits() ? host_walk(each, arg) : HOST_NO_WALK;
+	int r = door_waits() ? host_walk(show_host, &w) : HOST_NO_WALK;
 
 	if (r != HOST_NO_WALK) /* a callback may have opened our first library */
 		return r || door_waits() ? r : show_ours(&w);

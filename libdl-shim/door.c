@@ -20,15 +20,22 @@
 #include "../loader/adopt.h"
 #include "../loader/registry.h"
 #include "../loader/tls.h"
+#include "../loader/tlslock.h"
 
 static HOST_EARLY atomic_bool ready; /* partners: the release in boot, the acquire in door_ready */
 static atomic_bool traced; /* exchanged in boot: once */
 static HOST_EARLY bool late; /* written by our constructor: boot comes after it */
+static HOST_EARLY int begun; /* our constructor's process, when boot comes later */
+static atomic_int booting;   /* so many threads are at it; a hint */
 
 static bool boot_now(void)
 {
 	if (!host_boot())
 		return false;
+	if (begun && host_pid() != begun) { /* perhaps in a child of vfork, whose locks are its parent's */
+		lock_begin(-begun);
+		tlslock_begin(-begun);
+	}
 	if (late && !*host.real.single_threaded)
 		tlspool_confine();
 	/* Later the environment may be somebody's text: setproctitle writes there. */
@@ -48,13 +55,35 @@ static bool boot_now(void)
 }
 
 /* A signal's handler that comes to a door meanwhile would take half of it for the whole. */
-static bool boot(void)
+static int boot_masked(struct dl_phdr_info *first, size_t size, void *ok)
 {
 	uint64_t mask = host_mask_signals();
-	bool ok = boot_now();
 
+	(void)first;
+	(void)size;
+	*(bool *)ok = boot_now();
 	host_unmask_signals(mask);
+	return 1;
+}
+
+/* In a walk of libc's: waiting for its lock with all signals masked might be for ever. */
+static bool boot(void)
+{
+	bool ok = false;
+
+	if (!late)
+		return boot_now();
+	atomic_fetch_add_explicit(&booting, 1, memory_order_relaxed);
+	if (host_walk(boot_masked, &ok) == HOST_NO_WALK)
+		boot_masked(NULL, 0, &ok);
+	atomic_fetch_sub_explicit(&booting, 1, memory_order_relaxed);
 	return ok;
+}
+
+void door_settle(void)
+{
+	for (int i = 0; i < 1000 && atomic_load_explicit(&booting, memory_order_relaxed) && door_waits(); i++)
+		host_yield();
 }
 
 bool door_ready(void)
@@ -66,7 +95,6 @@ bool door_ready(void)
 bool door_begin(void)
 {
 	bool ok;
-	int pid;
 
 	if (!host_boot())
 		return false;
@@ -74,9 +102,9 @@ bool door_begin(void)
 	late = !atomic_load_explicit(&ready, memory_order_acquire) && host.real.single_threaded &&
 	       *host.real.single_threaded && !host_getenv("DLRS_DEBUG");
 	if (late) {
-		pid = host_pid();
-		lock_begin(pid);
-		tls_begin(pid);
+		begun = host_pid();
+		lock_begin(begun);
+		tls_begin(begun);
 		return true;
 	}
 	host_constructor(true);

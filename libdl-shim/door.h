@@ -31,6 +31,9 @@ bool door_begin(void);
 /* So far nobody has asked: there are libc's images alone, and libc can answer for them. */
 bool door_waits(void);
 
+/* Before a fork: lets a boot in another thread end, for some time; a child could not finish it. */
+void door_settle(void);
+
 /* door_ready, and keep up with what libc loaded by itself since the last time.  UNLOCKED. */
 bool door_sync(void);
 

@@ -45,6 +45,7 @@ static void before_fork(void)
 {
 	bool mine = debugger_fork_prepare();
 
+	door_settle();
 	lock_fork_prepare();
 	forking_in_turn = mine;
 	tls_fork_prepare();

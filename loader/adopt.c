@@ -274,9 +274,9 @@ static bool walk(void)
 	lock_enter();
 	a.serial = ++walks;
 	lock_leave();
-	host_modules(each, &a);
+	a.failed |= !host_modules(each, &a);
 	if (a.unlinked && !a.failed)
-		host_modules(link_each, &a);
+		a.failed |= !host_modules(link_each, &a);
 	lock_enter();
 	ok = settle(&a);
 	lock_leave();

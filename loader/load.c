@@ -17,6 +17,7 @@
  */
 #include "load.h"
 
+#include "../arch/arch.h"
 #include "../compat/host.h"
 #include "adopt.h"
 #include "arena.h"
@@ -35,7 +36,7 @@
 
 enum { NOW = 2, DEEPBIND = 8, GLOBAL = 0x100, NODELETE = 0x1000 };
 
-static bool running;	 /* an IFUNC resolver must not open libraries */
+static char *running; /* whose load it is: an IFUNC resolver must not open libraries.  NEEDS_LOCK */
 
 /* --- scope ----------------------------------------------------------------------------------------- */
 
@@ -399,11 +400,13 @@ bool load_link(struct load *ld)
 {
 	bool ok;
 
-	if (running)
+	if (running == arch_tp())
 		return diag_set(ld->diag, DIAG_USAGE, "%s: dlopen called from an IFUNC resolver", ld->name);
-	running = true;
+	if (running && !guard_end(ld->diag)) /* a thread's that _Fork left behind in the middle of it */
+		diag_clear(ld->diag);
+	running = arch_tp();
 	ok = link(ld);
-	running = false;
+	running = NULL;
 	epoch_tidy();
 	arena_free(ld->fresh);
 	arena_free(ld->chains);

@@ -30,7 +30,8 @@ static HOST_EARLY struct {
 	atomic_int pid;	   /* the process of the owner; written by the owner */
 	atomic_uint taken; /* how often; written by the owner: shows a waiter that the lock lives */
 	unsigned depth;	   /* the owner's */
-	atomic_int process; /* our process id, as far as we know; 0: not asked yet */
+	/* Our process, as far as we know; 0: not asked yet; negative: that, or a child of vfork or clone */
+	atomic_int process;
 } lock;
 
 static const uint32_t *futex(void)
@@ -43,9 +44,12 @@ static void sign(void)
 {
 	int pid = atomic_load_explicit(&lock.process, memory_order_relaxed);
 
-	if (!pid) {
-		pid = host_pid();
-		atomic_store_explicit(&lock.process, pid, memory_order_relaxed);
+	if (pid <= 0) {
+		int now = host_pid();
+
+		if (!pid || now == -pid)
+			atomic_store_explicit(&lock.process, now, memory_order_relaxed);
+		pid = now;
 	}
 	/* relaxed: others compare these with their own values only */
 	atomic_store_explicit(&lock.owner, arch_tp(), memory_order_relaxed);

@@ -22,7 +22,7 @@ void lock_enter(void);
 void lock_leave(void);
 bool lock_try(void); /* false: taken, be it by this thread */
 bool lock_mine(void); /* does this thread hold it? */
-void lock_begin(int pid); /* the process that this is: who comes first may be a child of vfork */
+void lock_begin(int pid); /* the process that this is; negative: perhaps that one, it has to be asked */
 void lock_fork_prepare(void);
 void lock_fork_parent(void);
 void lock_fork_child(void);

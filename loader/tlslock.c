@@ -20,7 +20,7 @@ static HOST_EARLY struct {
 	alignas(64) atomic_uint word;
 	atomic_int pid;	    /* the owner's process; written by the owner */
 	atomic_uint serial; /* how often taken; written by the owner */
-	atomic_int process; /* our process, as far as we know; 0: not asked yet */
+	atomic_int process; /* as in lock.c */
 } lock;
 
 /* It was taken in another process, and that one's thread does not exist here: true, it is ours. */
@@ -46,9 +46,12 @@ static void sign(void)
 {
 	int pid = atomic_load_explicit(&lock.process, memory_order_relaxed);
 
-	if (!pid) {
-		pid = host_pid();
-		atomic_store_explicit(&lock.process, pid, memory_order_relaxed);
+	if (pid <= 0) {
+		int now = host_pid();
+
+		if (!pid || now == -pid)
+			atomic_store_explicit(&lock.process, now, memory_order_relaxed);
+		pid = now;
 	}
 	atomic_store_explicit(&lock.pid, pid, memory_order_relaxed);
 	atomic_fetch_add_explicit(&lock.serial, 1, memory_order_relaxed);

@@ -10,7 +10,7 @@
 uint64_t tlslock_enter(void); /* returns the signal mask for tlslock_leave */
 void tlslock_leave(uint64_t mask);
 
-void tlslock_begin(int pid);   /* the process that this is */
+void tlslock_begin(int pid);   /* as lock_begin */
 void tlslock_inherit(int pid); /* in a forked child, whose parent had it for that */
 
 #endif
