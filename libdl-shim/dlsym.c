@@ -113,7 +113,8 @@ static bool find(struct question *q)
 	}
 	if (ok && unique_is(&q->found))
 		unique_first(q->found.im->space, &rq, &q->found);
-	return ok;
+	/* A thread-local of an image without PT_TLS is nowhere. */
+	return ok && (ELF_ST_TYPE(q->found.sym->st_info) != STT_TLS || q->found.im->tls.id);
 }
 
 static void *value(const struct sym_found *found)

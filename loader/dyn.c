@@ -186,8 +186,8 @@ static bool gnu_hash(struct parse *p)
 	if (!head[0] || !head[2] || (head[2] & (head[2] - 1)) || head[3] >= 32)
 		return bad(p, "DT_GNU_HASH has an impossible header");
 	bloom = (uintptr_t)head[2] * sizeof(uintptr_t);
-	if ((va + 16) % sizeof(uintptr_t) || !map_has(m, va + 16, bloom, PROT_R) ||
-	    !map_has(m, va + 16 + bloom, (uintptr_t)head[0] * 4, PROT_R))
+	if ((va + 16) % sizeof(uintptr_t) || !map_at(m, va + 16, bloom) ||
+	    !map_at(m, va + 16 + bloom, (uintptr_t)head[0] * 4))
 		return bad(p, "DT_GNU_HASH leaves the image");
 	chain = va + 16 + bloom + (uintptr_t)head[0] * 4;
 	st->gnu = true;
@@ -213,7 +213,7 @@ static bool sysv_hash(struct parse *p)
 		return bad(p, "DT_HASH outside the image");
 	if (!head[0])
 		return bad(p, "DT_HASH without buckets");
-	if (!map_has(m, va + 8, ((uintptr_t)head[0] + head[1]) * 4, PROT_R))
+	if (!map_at(m, va + 8, ((uintptr_t)head[0] + head[1]) * 4))
 		return bad(p, "DT_HASH leaves the image");
 	if (head[1] < st->nsym)
 		st->nsym = head[1];

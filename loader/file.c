@@ -206,7 +206,7 @@ static bool check_load(const struct file *f, const elf_phdr *ph, struct diag *d)
 static bool check_phdrs(const struct file *f, struct diag *d)
 {
 	uintptr_t last = 0;
-	unsigned loads = 0, dynamics = 0;
+	unsigned loads = 0, dynamics = 0, rights = 0;
 
 	for (unsigned i = 0; i < f->phnum; i++) {
 		const elf_phdr *ph = &f->ph[i];
@@ -220,6 +220,12 @@ static bool check_phdrs(const struct file *f, struct diag *d)
 			return diag_set(d, DIAG_BAD_ELF,
 					"%s: ELF load commands overlap or do not ascend: %lx", f->path,
 					(unsigned long)ph->p_vaddr);
+		/* Of a page that two share, the later one's rights count. */
+		if ((ph->p_vaddr & -host.page) < last && (rights & ~ph->p_flags & (PF_R | PF_W)))
+			return diag_set(d, DIAG_BAD_ELF,
+					"%s: ELF load commands of unlike rights share a page: %lx", f->path,
+					(unsigned long)ph->p_vaddr);
+		rights = ph->p_flags;
 		last = ph->p_vaddr + ph->p_memsz;
 		loads++;
 	}

@@ -44,7 +44,8 @@ static uint32_t chained(const struct symtab *st)
 {
 	uint32_t n = hash_count(st);
 
-	return n > st->symoffset ? n - st->symoffset : 0;
+	n = n > st->symoffset ? n - st->symoffset : 0;
+	return n < st->nchain ? n : st->nchain;
 }
 
 size_t index_cost(struct image *const *im, unsigned n)

@@ -100,7 +100,8 @@ uintptr_t lazy_bind(void *map, uintptr_t index)
 	bool ok;
 
 	diag_clear(&d);
-	if (index >= im->dyn.plt.n || arch_reloc_kind(ELF_R_TYPE(r->r_info)) != RELOC_PLT) {
+	if (index >= im->dyn.plt.n || arch_reloc_kind(ELF_R_TYPE(r->r_info)) != RELOC_PLT ||
+	    map_sealed(&im->map, r->r_offset, sizeof *slot)) { /* relocation may have changed the table */
 		diag_set(&d, DIAG_BAD_ELF, "%s: no PLT slot %lu", im->path, (unsigned long)index);
 		die(&d);
 	}

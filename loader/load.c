@@ -232,6 +232,8 @@ static bool bind(struct load *ld, struct image *im)
 	im->lazy = !(ld->mode & NOW) && !host.bind_now && !image_is_foreign(im) && lazy_prepare(im);
 	im->lenient = host.style->lazy_data && !(ld->mode & NOW) && !im->dyn.bind_now;
 	ok = reloc_bind(im, ld->diag);
+	if (ok && im->lazy)
+		lazy_prepare(im); /* once more, should relocation have written there */
 	im->ns_reloc = stage_clock() - t;
 	diag_trace(TRACE_RELOC, "reloc: %s: %u relocations%s", im->path, im->nreloc,
 		   im->lazy ? ", lazy" : "");

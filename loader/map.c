@@ -71,7 +71,8 @@ static bool describe(struct map *m, const elf_phdr *ph, unsigned phnum, uintptr_
 	for (unsigned i = 0; i < phnum; i++) {
 		if (ph[i].p_type != PT_LOAD)
 			continue;
-		m->seg[m->nseg++] = (struct segment){ph[i].p_vaddr, ph[i].p_memsz, prot_of(&ph[i])};
+		m->seg[m->nseg++] = (struct segment){ph[i].p_vaddr, ph[i].p_memsz, prot_of(&ph[i]),
+						   ph[i].p_filesz};
 		if (ph[i].p_align > *align)
 			*align = ph[i].p_align;
 	}
@@ -190,7 +191,7 @@ static bool fill(const struct placing *pl, struct diag *d)
 		const elf_phdr *ph = &pl->f->ph[i];
 		long r;
 
-		if (ph->p_type != PT_LOAD)
+		if (ph->p_type != PT_LOAD || !ph->p_memsz)
 			continue;
 		r = ph->p_filesz ? place_file(pl, ph, prot_of(ph)) : 0;
 		if (r >= 0 && ph->p_memsz > ph->p_filesz)
@@ -354,12 +355,16 @@ bool map_textrel(struct map *m, bool open, const char *path, struct diag *d)
 {
 	for (unsigned i = 0; i < m->nseg; i++) {
 		const struct segment *s = &m->seg[i];
-		uintptr_t at = page_down(m->bias + s->va);
+		uintptr_t at = page_down(m->bias + s->va), end = page_up(m->bias + s->va + s->len);
 		long r;
 
 		if (s->prot & PROT_W)
 			continue;
-		r = host_mem->protect((void *)at, page_up(m->bias + s->va + s->len) - at,
+		if (!open && i + 1 < m->nseg && page_down(m->bias + s[1].va) < end)
+			end = page_down(m->bias + s[1].va);
+		if (end <= at)
+			continue;
+		r = host_mem->protect((void *)at, end - at,
 				      open ? s->prot | PROT_R | PROT_W : s->prot);
 		if (r < 0)
 			return diag_set(d, DIAG_IO,
@@ -457,13 +462,22 @@ bool map_has(const struct map *m, uintptr_t va, uintptr_t len, int prot)
 
 const void *map_at(const struct map *m, uintptr_t va, uintptr_t len)
 {
-	return map_has(m, va, len, PROT_R) ? (const void *)(m->bias + va) : NULL;
+	for (unsigned i = 0; i < m->nseg; i++) {
+		const struct segment *s = &m->seg[i];
+
+		if (va - s->va <= s->file && len <= s->file - (va - s->va))
+			return s->prot & PROT_R ? (const void *)(m->bias + va) : NULL;
+	}
+	return NULL;
 }
 
 uintptr_t map_room(const struct map *m, uintptr_t va)
 {
-	for (unsigned i = 0; i < m->nseg; i++)
-		if (va - m->seg[i].va < m->seg[i].len)
-			return m->seg[i].prot & PROT_R ? m->seg[i].len - (va - m->seg[i].va) : 0;
+	for (unsigned i = 0; i < m->nseg; i++) {
+		const struct segment *s = &m->seg[i];
+
+		if (va - s->va < s->file)
+			return s->prot & PROT_R ? s->file - (va - s->va) : 0;
+	}
 	return 0;
 }

@@ -14,6 +14,7 @@
 struct segment {
 	uintptr_t va, len; /* image-relative; len is p_memsz */
 	uint8_t prot;	   /* PROT_* as the program header asks */
+	uintptr_t file;	   /* p_filesz: only there are tables */
 };
 
 /*
@@ -68,10 +69,10 @@ void map_forget(struct map *m); /* the description.  NEEDS_LOCK */
  */
 bool map_has(const struct map *m, uintptr_t va, uintptr_t len, int prot);
 
-/* The pointer for va, or NULL when map_has(.., PROT_READ) fails. */
+/* For tables: the pointer for va when [va, va+len) can be read and lies in the file, else NULL. */
 const void *map_at(const struct map *m, uintptr_t va, uintptr_t len);
 
-/* Bytes that can be read from va to the end of its segment; 0: none. */
+/* The same: bytes from va to the end of its segment in the file; 0: none. */
 uintptr_t map_room(const struct map *m, uintptr_t va);
 
 #endif

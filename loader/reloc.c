@@ -433,12 +433,12 @@ static bool lazy_slots(struct job *j)
 	const elf_reloc *r = j->im->dyn.plt.at;
 
 	for (size_t i = 0; i < j->im->dyn.plt.n; i++) {
-		if (arch_reloc_kind(ELF_R_TYPE(r[i].r_info)) != RELOC_PLT) {
-			if (!one(j, &r[i]))
-				return false;
-		} else if (!relative_word(j, r[i].r_offset)) {
+		bool waits = arch_reloc_kind(ELF_R_TYPE(r[i].r_info)) == RELOC_PLT &&
+			     ELF_R_SYM(r[i].r_info) < j->im->st.nsym;
+
+		if (waits ? !relative_word(j, r[i].r_offset) : !one(j, &r[i]))
 			return false;
-		} else if (map_sealed(&j->im->map, r[i].r_offset, sizeof(uintptr_t))) {
+		if (waits && map_sealed(&j->im->map, r[i].r_offset, sizeof(uintptr_t))) {
 			j->im->lazy = false;
 			return table(j, &j->im->dyn.plt);
 		}

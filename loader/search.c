@@ -209,7 +209,8 @@ static bool is_absence(const char *why)
 /* A file for another class or machine: the message's material, should nothing better come. */
 static void pass_over(struct hunt *h)
 {
-	const char *reason = h->d->text + text_len(h->s->path);
+	size_t len = text_len(h->s->path);
+	const char *reason = h->d->text + (len < h->d->len ? len : h->d->len);
 
 	if (text_starts(reason, ": wrong ELF class"))
 		text_copy(h->class, sizeof h->class, reason);

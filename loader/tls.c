@@ -494,7 +494,7 @@ void *tls_address(struct image *im, uintptr_t offset)
 	char *block = tls_peek(im);
 
 	if (block)
-		return block + offset;
+		return (void *)((uintptr_t)block + offset);
 	return im->tls.place == TLS_HOST ? tls_host_get_addr(&index) :
-					   (char *)tls_block(im->tls.id) + offset;
+					   (void *)((uintptr_t)tls_block(im->tls.id) + offset);
 }

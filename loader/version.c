@@ -126,9 +126,17 @@ static bool highest_need(unsigned index, const struct version *v, bool weak, voi
 	return highest_def(index, v, arg);
 }
 
+struct room {
+	struct version *table;
+	unsigned n;
+};
+
 static bool enter_def(unsigned index, const struct version *v, void *arg)
 {
-	((struct version *)arg)[index] = *v;
+	const struct room *r = arg;
+
+	if (index < r->n) /* else somebody writes into the file */
+		r->table[index] = *v;
 	return true;
 }
 
@@ -141,20 +149,20 @@ static bool enter_need(unsigned index, const struct version *v, bool weak, void 
 bool version_parse(struct symtab *st, const struct dyn *dy, const struct dyn_source *src, struct diag *d)
 {
 	struct walk w = {.m = src->map, .st = st};
-	struct version *table;
+	struct room r;
 	unsigned max = 0;
 
 	if (!dy->verdef && !dy->verneed)
 		return true;
 	if (!walk_defs(&w, dy, highest_def, &max) || !walk_needs(&w, dy, highest_need, &max))
 		return damaged(src->path, w.broken, d);
-	table = arena_alloc((max + 1) * sizeof *table);
-	if (!table)
+	r = (struct room){arena_alloc((max + 1) * sizeof *r.table), max + 1};
+	if (!r.table)
 		return diag_no_memory(d, src->path);
-	walk_defs(&w, dy, enter_def, table);
-	walk_needs(&w, dy, enter_need, table);
-	st->versions = table;
-	st->nversion = max + 1;
+	walk_defs(&w, dy, enter_def, &r);
+	walk_needs(&w, dy, enter_need, &r);
+	st->versions = r.table;
+	st->nversion = r.n;
 	return true;
 }
 

@@ -15,7 +15,7 @@ enum { HDR = 0x100, TABLE = 0x200, SIZE = 0x400 };
 enum { PCREL_SDATA4 = 0x1b, DATAREL_SDATA4 = 0x3b, ABSOLUTE = 0x00, UDATA4 = 0x03 };
 
 static unsigned char memory[SIZE] __attribute__((aligned(16)));
-static struct segment segment = {0, SIZE, 5};
+static struct segment segment = {0, SIZE, 5, SIZE};
 static struct image im;
 static const void *begun, *ended;
 

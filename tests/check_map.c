@@ -351,8 +351,8 @@ END_TEST
 /* The range gate: exact at the edges, never across a gap, never by overflow. */
 START_TEST(gate)
 {
-	struct segment seg[] = {{0x1000, 0x100, PROT_READ}, {0x1100, 0x80, PROT_READ | PROT_WRITE},
-				{0x4000, 0x1000, PROT_READ | PROT_EXEC}, {0x6000, 0x10, 0}};
+	struct segment seg[] = {{0x1000, 0x100, PROT_READ, 0x100}, {0x1100, 0x80, PROT_READ | PROT_WRITE, 0x60},
+				{0x4000, 0x1000, PROT_READ | PROT_EXEC, 0x1000}, {0x6000, 0x10, 0, 0x10}};
 	struct map m = {.bias = 0x10000000, .nseg = 4, .seg = seg};
 
 	ck_assert(map_has(&m, 0x1000, 0x100, PROT_READ) && map_has(&m, 0x10ff, 1, PROT_READ));
@@ -368,7 +368,12 @@ START_TEST(gate)
 	ck_assert_ptr_null(map_at(&m, 0x4ffd, 4));
 	ck_assert_ptr_null(map_at(&m, 0x6000, 4));
 	ck_assert_uint_eq(map_room(&m, 0x1000), 0x100);
-	ck_assert_uint_eq(map_room(&m, 0x117f), 1);
+	ck_assert_ptr_null(map_at(&m, 0x6000, 0));
+	ck_assert_ptr_eq(map_at(&m, 0x1100, 0x60), (void *)0x10001100);
+	ck_assert_ptr_null(map_at(&m, 0x1100, 0x61)); /* zeros behind the file's part */
+	ck_assert_uint_eq(map_room(&m, 0x115f), 1);
+	ck_assert_uint_eq(map_room(&m, 0x1160), 0);
+	ck_assert_uint_eq(map_room(&m, 0x6000), 0);
 	ck_assert_uint_eq(map_room(&m, 0x1180), 0);
 	ck_assert_uint_eq(map_room(&m, 0xfff), 0);
 }
@@ -435,7 +440,7 @@ START_TEST(adopted)
 	ck_assert(map_file(&m, kit_path("m.so"), &d));
 	for (int i = 0; i < 2; i++)
 		ph[i] = (elf_phdr){.p_type = PT_LOAD, .p_flags = l.ph[i].flags, .p_vaddr = l.ph[i].va,
-				   .p_memsz = l.ph[i].memsz, .p_align = 4096};
+				   .p_filesz = l.ph[i].filesz, .p_memsz = l.ph[i].memsz, .p_align = 4096};
 	ck_assert(map_adopt(&a, m.bias, ph, 2));
 	ck_assert_uint_eq(a.start, m.start);
 	ck_assert_uint_eq(a.end, m.end);
