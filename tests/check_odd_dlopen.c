@@ -91,16 +91,21 @@ static void works(const char *path, const char *what)
 	kit_input(layer, what, true);
 }
 
-static void fails(const char *path, const char *what, const char *words)
+static void fails_with(const char *path, int mode, const char *what, const char *words)
 {
 	struct kit_trace before = kit_trace();
 	const char *text;
 
-	ck_assert_msg(!dlopen(path, RTLD_NOW), "%s: was opened", what);
+	ck_assert_msg(!dlopen(path, mode), "%s: was opened", what);
 	text = dlerror();
 	ck_assert_msg(text && strstr(text, words), "%s: \"%.200s\" has no \"%s\"", what, text ? text : "", words);
 	kit_unchanged(&before, what);
 	kit_input(layer, what, false);
+}
+
+static void fails(const char *path, const char *what, const char *words)
+{
+	fails_with(path, RTLD_NOW, what, words);
 }
 
 /* --- graphs ------------------------------------------------------------------------------------------ */
@@ -396,6 +401,69 @@ START_TEST(constructors)
 }
 END_TEST
 
+/* A thread-local of a library that has no thread-local storage is nowhere. */
+START_TEST(thread_local_of_nobody)
+{
+	struct elfgen *e = begin("libnobody.so");
+	void *handle;
+
+	layer = "TLS";
+	elfgen_sym(e, &(struct elfgen_sym){"nobodys", STB_GLOBAL, STT_TLS, 0, 4, 0, 8, 8});
+	handle = open_it(end_as(e, "libnobody.so"));
+	ck_assert_ptr_null(dlsym(handle, "nobodys"));
+	ck_assert_msg(strstr(dlerror(), "undefined symbol: nobodys"), "another error");
+	shut(handle);
+	works(kit_path("libnobody.so"), "a thread-local without PT_TLS");
+}
+END_TEST
+
+/* What is bound late is looked at early. */
+START_TEST(late_binding_of_no_symbol)
+{
+	struct elfgen *e = begin("liblate.so");
+
+	layer = "relocations";
+	e->pltgot = elfgen_put(e, ELFGEN_DATA, NULL, 64);
+	elfgen_plt(e, &(struct elfgen_rel){e->pltgot + 24, kit_reloc(RELOC_PLT), 0, 0});
+	elfgen_build(e);
+	elfgen_poke(e, (struct elfgen_place){ELFGEN_plt_info, 0, 0}, (uint64_t)99 << 32 | kit_reloc(RELOC_PLT));
+	elfgen_write(e, kit_path("liblate.so"));
+	elfgen_free(e);
+	fails_with(kit_path("liblate.so"), RTLD_LAZY, "late binding of symbol 99", "relocation names symbol 99");
+}
+END_TEST
+
+/* Zeros are no tables: nobody works through terabytes of them. */
+START_TEST(tables_in_zeros)
+{
+	struct elfgen *e = begin("libzeros.so");
+
+	layer = "dynamic section";
+	elfgen_rel(e, &(struct elfgen_rel){KIT_DATA, kit_reloc(RELOC_RELATIVE), 0, 0});
+	elfgen_build(e);
+	elfgen_poke(e, (struct elfgen_place){ELFGEN_p_memsz, PT_LOAD, 3}, (uint64_t)1 << 38);
+	elfgen_poke(e, (struct elfgen_place){ELFGEN_p_flags, PT_LOAD, 3}, PF_R);
+	elfgen_poke(e, (struct elfgen_place){ELFGEN_d_val, ARCH_RELA ? DT_RELA : DT_REL, 0}, KIT_DATA + 0x10000);
+	elfgen_poke(e, (struct elfgen_place){ELFGEN_d_val, ARCH_RELA ? DT_RELASZ : DT_RELSZ, 0},
+		    ((uint64_t)1 << 36) / 24 * 24);
+	elfgen_write(e, kit_path("libzeros.so"));
+	elfgen_free(e);
+	fails(kit_path("libzeros.so"), "relocations in zeros", "relocations outside the image");
+}
+END_TEST
+
+/* A segment without a byte is none, also where zeros begin on its page. */
+START_TEST(empty_segment)
+{
+	struct elfgen *e = begin("libempty.so");
+
+	layer = "PT_LOAD";
+	elfgen_phdr(e, &(struct elfgen_phdr){PT_LOAD, PF_R | PF_W, 8, KIT_DATA + 0x200008, 0, 0, 0x1000});
+	elfgen_phdr(e, &(struct elfgen_phdr){PT_LOAD, PF_R | PF_W, 0x10, KIT_DATA + 0x200010, 0, 0x100, 0x1000});
+	works(end_as(e, "libempty.so"), "an empty segment, then zeros on its page");
+}
+END_TEST
+
 static void add(TCase *tc)
 {
 	tcase_add_test(tc, circles);
@@ -410,6 +478,10 @@ static void add(TCase *tc)
 	tcase_add_test(tc, writable_code);
 	tcase_add_test(tc, huge);
 	tcase_add_test(tc, constructors);
+	tcase_add_test(tc, thread_local_of_nobody);
+	tcase_add_test(tc, late_binding_of_no_symbol);
+	tcase_add_test(tc, tables_in_zeros);
+	tcase_add_test(tc, empty_segment);
 }
 
 KIT_DLOPEN_MAIN("odd libraries by dlopen", add)
