@@ -31,7 +31,7 @@ static HOST_EARLY int home;	/* the process that the records were made in */
 static bool at_home;		/* are we in it?  Asked by look_home() */
 static HOST_EARLY char *first_tp; /* of the program's first thread, when it may not be enrolled */
 
-static struct {
+static HOST_EARLY struct {
 	atomic_uint state; /* release; partners: the acquires in watch, tls_dtor_push */
 	unsigned key;
 } exit_key;
