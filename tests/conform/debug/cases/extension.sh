@@ -32,10 +32,12 @@ extension_info()
 	wants closed 'liblate.so' 0
 }
 
-# Until somebody asks for something.
+# Until somebody asks for something; with glibc before 2.34 all is known from the start.
 extension_asleep()
 {
+	local minor
 	need gdb
+	minor=$(getconf GNU_LIBC_VERSION 2>/dev/null | sed 's/.*\.//')
 	gdb_session ./program <<-END
 		source $_extension
 		break synced
@@ -47,7 +49,11 @@ extension_asleep()
 		info dlrs
 	END
 	untroubled
-	wants before '^Nobody has asked libdlrs for anything yet'
+	if [ "${minor:-34}" -ge 34 ]; then
+		wants before '^Nobody has asked libdlrs for anything yet'
+	else
+		wants before ' libc, start +.*/libc[-.].*so'
+	fi
 	wants after ' libc, start +.*/libc.so.6$'
 	wants after ' +dlopen +\./libplugin.so$'
 }
