@@ -30,8 +30,7 @@ static HOST_EARLY struct {
 	atomic_int pid;	   /* the process of the owner; written by the owner */
 	atomic_uint taken; /* how often; written by the owner: shows a waiter that the lock lives */
 	unsigned depth;	   /* the owner's */
-	/* Our process, as far as we know; 0: not asked yet; negative: that, or a child of vfork or clone */
-	atomic_int process;
+	atomic_int process; /* lock_process */
 } lock;
 
 static const uint32_t *futex(void)
@@ -42,15 +41,8 @@ static const uint32_t *futex(void)
 /* The word is ours: sign it. */
 static void sign(void)
 {
-	int pid = atomic_load_explicit(&lock.process, memory_order_relaxed);
+	int pid = lock_process(&lock.process);
 
-	if (pid <= 0) {
-		int now = host_pid();
-
-		if (!pid || now == -pid)
-			atomic_store_explicit(&lock.process, now, memory_order_relaxed);
-		pid = now;
-	}
 	/* relaxed: others compare these with their own values only */
 	atomic_store_explicit(&lock.owner, arch_tp(), memory_order_relaxed);
 	atomic_store_explicit(&lock.pid, pid, memory_order_relaxed);

@@ -14,9 +14,28 @@
 #define LOADER_LOCK_H
 
 #include <stdbool.h>
+#include <stdatomic.h>
 #include <stdint.h>
 
+#include "../compat/host.h"
+
 #define NEEDS_LOCK /* documentation: call with the loader lock held */
+
+/*
+ * Who signs a lock: our process, as far as *known says.  0: not asked yet; negative: that one, or a child of
+ * vfork or clone, which has to be asked and is not to be remembered.
+ */
+static inline int lock_process(atomic_int *known)
+{
+	int pid = atomic_load_explicit(known, memory_order_relaxed), now;
+
+	if (pid > 0)
+		return pid;
+	now = host_pid();
+	if (!pid || now == -pid)
+		atomic_store_explicit(known, now, memory_order_relaxed);
+	return now;
+}
 
 void lock_enter(void);
 void lock_leave(void);

@@ -11,6 +11,7 @@
 
 #include "../arch/arch.h"
 #include "../compat/host.h"
+#include "lock.h"
 #include "tlslock.h"
 
 enum { FREE, HELD, WAITED };
@@ -20,7 +21,7 @@ static HOST_EARLY struct {
 	alignas(64) atomic_uint word;
 	atomic_int pid;	    /* the owner's process; written by the owner */
 	atomic_uint serial; /* how often taken; written by the owner */
-	atomic_int process; /* as in lock.c */
+	atomic_int process; /* lock_process */
 } lock;
 
 /* It was taken in another process, and that one's thread does not exist here: true, it is ours. */
@@ -44,15 +45,8 @@ static bool take_over(void)
 /* The word is ours.  relaxed: waiters compare these with their own values only. */
 static void sign(void)
 {
-	int pid = atomic_load_explicit(&lock.process, memory_order_relaxed);
+	int pid = lock_process(&lock.process);
 
-	if (pid <= 0) {
-		int now = host_pid();
-
-		if (!pid || now == -pid)
-			atomic_store_explicit(&lock.process, now, memory_order_relaxed);
-		pid = now;
-	}
 	atomic_store_explicit(&lock.pid, pid, memory_order_relaxed);
 	atomic_fetch_add_explicit(&lock.serial, 1, memory_order_relaxed);
 }
