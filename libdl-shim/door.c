@@ -24,8 +24,7 @@
 
 static HOST_EARLY atomic_bool ready; /* partners: the release in boot, the acquire in door_ready */
 static atomic_bool traced; /* exchanged in boot: once */
-static HOST_EARLY bool late; /* written by our constructor: boot comes after it */
-static HOST_EARLY int begun; /* our constructor's process, when boot comes later */
+static HOST_EARLY int begun; /* our constructor's process, when boot comes later; else 0 */
 static atomic_int booting;   /* so many threads are at it; a hint */
 
 static bool boot_now(void)
@@ -36,15 +35,15 @@ static bool boot_now(void)
 		lock_begin(-begun);
 		tlslock_begin(-begun);
 	}
-	if (late && !*host.real.single_threaded)
+	if (begun && !*host.real.single_threaded)
 		tlspool_confine();
 	/* Later the environment may be somebody's text: setproctitle writes there. */
-	if (!late && !atomic_exchange_explicit(&traced, true, memory_order_relaxed))
+	if (!begun && !atomic_exchange_explicit(&traced, true, memory_order_relaxed))
 		diag_trace_start(host_getenv("DLRS_DEBUG"), host_getenv("DLRS_DEBUG_OUTPUT"));
 	find_start(&registry.base, &registry.adds, &registry.subs);
-	if (!adopt_sync() || !registry.program) /* libc's list may be locked for ever, in a forked child */
+	if (!adopt_sync())
 		return false;
-	if (late)
+	if (begun)
 		tls_thread();
 #ifdef DLRS_STATIC
 	if (!static_hand_over())
@@ -71,7 +70,7 @@ static bool boot(void)
 {
 	bool ok = false;
 
-	if (!late)
+	if (!begun)
 		return boot_now();
 	atomic_fetch_add_explicit(&booting, 1, memory_order_relaxed);
 	if (host_walk(boot_masked, &ok) == HOST_NO_WALK)
@@ -99,9 +98,8 @@ bool door_begin(void)
 	if (!host_boot())
 		return false;
 	/* acquire; partner: the release in boot */
-	late = !atomic_load_explicit(&ready, memory_order_acquire) && host.real.single_threaded &&
-	       *host.real.single_threaded && !host_getenv("DLRS_DEBUG");
-	if (late) {
+	if (!atomic_load_explicit(&ready, memory_order_acquire) && host.real.single_threaded &&
+	    *host.real.single_threaded && !host_getenv("DLRS_DEBUG")) {
 		begun = host_pid();
 		lock_begin(begun);
 		tls_begin(begun);
@@ -118,7 +116,7 @@ bool door_begin(void)
 bool door_waits(void)
 {
 	/* acquire; partner: the release in boot */
-	return late && !atomic_load_explicit(&ready, memory_order_acquire);
+	return begun && !atomic_load_explicit(&ready, memory_order_acquire);
 }
 
 bool door_sync(void)
