@@ -35,14 +35,20 @@ static struct elfgen *begin(const char *soname)
 	return e;
 }
 
-static const char *end_as(struct elfgen *e, const char *name)
+/* What is built, and perhaps damaged since. */
+static const char *write_as(struct elfgen *e, const char *name)
 {
 	const char *path = kit_path(name);
 
-	elfgen_build(e);
 	elfgen_write(e, path);
 	elfgen_free(e);
 	return path;
+}
+
+static const char *end_as(struct elfgen *e, const char *name)
+{
+	elfgen_build(e);
+	return write_as(e, name);
 }
 
 static void *open_it(const char *path)
@@ -356,9 +362,7 @@ START_TEST(writable_code)
 	layer = "PT_LOAD";
 	elfgen_build(e);
 	elfgen_poke(e, (struct elfgen_place){ELFGEN_p_flags, PT_LOAD, 1}, PF_R | PF_W | PF_X);
-	elfgen_write(e, kit_path("librwx.so"));
-	elfgen_free(e);
-	works(kit_path("librwx.so"), "a writable code segment");
+	works(write_as(e, "librwx.so"), "a writable code segment");
 }
 END_TEST
 
@@ -370,9 +374,7 @@ START_TEST(huge)
 	layer = "PT_LOAD";
 	elfgen_build(e);
 	elfgen_poke(e, (struct elfgen_place){ELFGEN_p_memsz, PT_LOAD, 3}, (uint64_t)1 << 46);
-	elfgen_write(e, kit_path("libhuge.so"));
-	elfgen_free(e);
-	fails(kit_path("libhuge.so"), "a segment of 2^46 bytes", "failed to map segment from shared object");
+	fails(write_as(e, "libhuge.so"), "a segment of 2^46 bytes", "failed to map segment from shared object");
 }
 END_TEST
 
@@ -427,9 +429,7 @@ START_TEST(late_binding_of_no_symbol)
 	elfgen_plt(e, &(struct elfgen_rel){e->pltgot + 24, kit_reloc(RELOC_PLT), 0, 0});
 	elfgen_build(e);
 	elfgen_poke(e, (struct elfgen_place){ELFGEN_plt_info, 0, 0}, (uint64_t)99 << 32 | kit_reloc(RELOC_PLT));
-	elfgen_write(e, kit_path("liblate.so"));
-	elfgen_free(e);
-	fails_with(kit_path("liblate.so"), RTLD_LAZY, "late binding of symbol 99", "relocation names symbol 99");
+	fails_with(write_as(e, "liblate.so"), RTLD_LAZY, "late binding of symbol 99", "relocation names symbol 99");
 }
 END_TEST
 
@@ -446,9 +446,7 @@ START_TEST(tables_in_zeros)
 	elfgen_poke(e, (struct elfgen_place){ELFGEN_d_val, ARCH_RELA ? DT_RELA : DT_REL, 0}, KIT_DATA + 0x10000);
 	elfgen_poke(e, (struct elfgen_place){ELFGEN_d_val, ARCH_RELA ? DT_RELASZ : DT_RELSZ, 0},
 		    ((uint64_t)1 << 36) / 24 * 24);
-	elfgen_write(e, kit_path("libzeros.so"));
-	elfgen_free(e);
-	fails(kit_path("libzeros.so"), "relocations in zeros", "relocations outside the image");
+	fails(write_as(e, "libzeros.so"), "relocations in zeros", "relocations outside the image");
 }
 END_TEST
 

@@ -80,6 +80,17 @@ static void on_timer(union sigval v)
 	sem_post(&fired);
 }
 
+/* Its thread is libc's own from now on. */
+static timer_t timer_that(void (*calls)(union sigval))
+{
+	struct sigevent how = {.sigev_notify = SIGEV_THREAD, .sigev_notify_function = calls};
+	timer_t t;
+
+	sem_init(&fired, 0, 0);
+	timer_create(CLOCK_MONOTONIC, &how, &t);
+	return t;
+}
+
 static void fire(timer_t t)
 {
 	struct itimerspec soon = {.it_value.tv_nsec = 1};
@@ -91,11 +102,8 @@ static void fire(timer_t t)
 /* A thread that libc makes without asking anybody, and libraries with thread-locals that come later. */
 static void timers(void)
 {
-	struct sigevent how = {.sigev_notify = SIGEV_THREAD, .sigev_notify_function = on_timer};
-	timer_t t;
+	timer_t t = timer_that(on_timer);
 
-	sem_init(&fired, 0, 0);
-	timer_create(CLOCK_MONOTONIC, &how, &t);
 	fire(t);
 	from_library = (int (*)(void))dlsym(open_plug("./libtls.so"), "tls_next");
 	fire(t);
@@ -176,11 +184,8 @@ static void opens_in_timer(union sigval v)
 /* The first to ask is a thread of libc's; the library has thread-locals at a fixed offset in every thread. */
 static void elsewhere(void)
 {
-	struct sigevent how = {.sigev_notify = SIGEV_THREAD, .sigev_notify_function = opens_in_timer};
-	timer_t t;
+	timer_t t = timer_that(opens_in_timer);
 
-	sem_init(&fired, 0, 0);
-	timer_create(CLOCK_MONOTONIC, &how, &t);
 	fire(t);
 	printf("main: %d\n", plug_value());
 	timer_delete(t);
