@@ -22,7 +22,7 @@
 static bool link_needed(struct image *im)
 {
 	unsigned n = im->dyn.ndepend;
-	intptr_t tag;
+	struct dyn_depend dep = {0};
 
 	if (im->order)
 		return true;
@@ -31,11 +31,10 @@ static bool link_needed(struct image *im)
 	if (!im->needed || !im->order)
 		return false;
 	im->order[im->norder++] = im;
-	for (unsigned i = 0; i < n; i++) {
-		const char *name = dyn_depend(&im->dyn, &im->st, i, &tag);
-		struct image *to = name ? registry_by_name(im->space, name) : NULL;
+	while (dyn_depend(&im->dyn, &im->st, &dep)) {
+		struct image *to = dep.name ? registry_by_name(im->space, dep.name) : NULL;
 
-		if (!to && name && host.style->is_self(name))
+		if (!to && dep.name && host.style->is_self(dep.name))
 			to = scope_libc;
 		if (!to)
 			continue;

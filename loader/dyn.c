@@ -329,10 +329,10 @@ static bool string(struct parse *p, int i, const char **out)
 
 static bool names(struct parse *p)
 {
-	intptr_t tag;
+	struct dyn_depend dep = {0};
 
-	for (unsigned i = 0; i < p->dy->ndepend; i++)
-		if (!dyn_depend(p->dy, p->st, i, &tag) && !bad(p, "DT_NEEDED beyond DT_STRSZ"))
+	while (dyn_depend(p->dy, p->st, &dep))
+		if (!dep.name && !bad(p, "DT_NEEDED beyond DT_STRSZ"))
 			return false;
 	return string(p, DT_SONAME, &p->dy->soname) && string(p, DT_RPATH, &p->dy->rpath) &&
 	       string(p, DT_RUNPATH, &p->dy->runpath);
@@ -384,13 +384,17 @@ bool dyn_parse(struct dyn *dy, struct symtab *st, const struct dyn_source *src, 
 	       relocations(&p) && relr(&p) && life(&p) && versions(&p) && pltgot(&p);
 }
 
-const char *dyn_depend(const struct dyn *dy, const struct symtab *st, unsigned i, intptr_t *tag)
+bool dyn_depend(const struct dyn *dy, const struct symtab *st, struct dyn_depend *dep)
 {
-	for (size_t k = 0; k < dy->n; k++) {
-		if (!depends(&dy->at[k]) || i--)
+	while (dep->given < dy->ndepend && dep->entry < dy->n) {
+		const elf_dyn *e = &dy->at[dep->entry++];
+
+		if (!depends(e))
 			continue;
-		*tag = dy->at[k].d_tag;
-		return dy->at[k].d_un.d_val < st->str_len ? st->str + dy->at[k].d_un.d_val : NULL;
+		dep->given++;
+		dep->tag = e->d_tag;
+		dep->name = e->d_un.d_val < st->str_len ? st->str + e->d_un.d_val : NULL;
+		return true;
 	}
-	return NULL;
+	return false;
 }

@@ -67,10 +67,15 @@ struct dyn_source {
 bool dyn_parse(struct dyn *dy, struct symtab *st, const struct dyn_source *src, struct diag *d);
 
 /*
- * The i-th library that the section names (0 <= i < ndepend), in its order, or NULL when its offset is
- * bad.  *tag: DT_NEEDED; DT_FILTER or DT_AUXILIARY: one that answers before this image does, the latter if
- * it can be had.
+ * The libraries that the section names, in its order: one at each call, from a zeroed `dep` on.  tag:
+ * DT_NEEDED; DT_FILTER or DT_AUXILIARY: one that answers before this image does, the latter if it can be had.
  */
-const char *dyn_depend(const struct dyn *dy, const struct symtab *st, unsigned i, intptr_t *tag);
+struct dyn_depend {
+	const char *name; /* NULL: its offset is bad */
+	intptr_t tag;
+	size_t entry;	  /* of the section, the next one to look at */
+	unsigned given;	  /* so far; never more than ndepend */
+};
+bool dyn_depend(const struct dyn *dy, const struct symtab *st, struct dyn_depend *dep);
 
 #endif

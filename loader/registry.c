@@ -50,8 +50,9 @@ bool registry_name(struct image *im, const char *name)
 	uint32_t len, hash = text_hash_len(name, &len);
 	struct image_name *n, **end = &names[hash % BUCKETS];
 
-	for (n = im->names; n; n = n->next)
-		if (n->hash == hash && text_eq(n->text, name))
+	/* At the end: of two images with one name the first that came answers to it, as in glibc. */
+	for (; (n = *end); end = &n->chain)
+		if (n->im == im && n->hash == hash && text_eq(n->text, name))
 			return true;
 	n = arena_alloc(sizeof *n + len + 1);
 	if (!n)
@@ -62,8 +63,6 @@ bool registry_name(struct image *im, const char *name)
 	n->im = im;
 	n->next = im->names;
 	im->names = n;
-	while (*end) /* of two images with one name the first that came answers to it, as in glibc */
-		end = &(*end)->chain;
 	*end = n;
 	return true;
 }

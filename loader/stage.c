@@ -107,14 +107,11 @@ static bool names_glibc(const struct version_need *need, void *arg)
 /* Whose libc it asks for. */
 static void judge(struct image *im)
 {
-	intptr_t tag;
+	struct dyn_depend dep = {0};
 
-	for (unsigned i = 0; i < im->dyn.ndepend && im->made_for == HOST_NONE; i++) {
-		const char *name = dyn_depend(&im->dyn, &im->st, i, &tag);
-
-		if (name)
-			im->made_for = host_libc_of(name);
-	}
+	while (im->made_for == HOST_NONE && dyn_depend(&im->dyn, &im->st, &dep))
+		if (dep.name)
+			im->made_for = host_libc_of(dep.name);
 	if (im->made_for == HOST_NONE)
 		version_each_need(&im->st, &im->dyn, &im->map, names_glibc, &im->made_for);
 }
@@ -330,18 +327,18 @@ static void move_up(struct scope_list *list, unsigned i)
 }
 
 /* Takes one dependency; *at is im's place in the closure, which filtees move on. */
-static bool depend(struct load *ld, struct image *im, unsigned i, unsigned *at)
+static bool depend(struct load *ld, struct image *im, const struct dyn_depend *dep, unsigned *at)
 {
-	struct stage_reference ref = {.from = im};
+	struct stage_reference ref = {.from = im, .name = dep->name};
 	unsigned n = ld->search->n;
 	struct image *to;
-	intptr_t tag;
 
-	ref.name = dyn_depend(&im->dyn, &im->st, i, &tag);
-	if (tag != DT_NEEDED && !host.style->flags)
+	if (dep->tag != DT_NEEDED && !host.style->flags)
 		return true;
+	if (!dep->name) /* it was there when the section was parsed */
+		return diag_set(ld->diag, DIAG_IO, "%s: file changed while it was being opened", im->path);
 	to = stage_find(ld, &ref);
-	if (!to && tag == DT_AUXILIARY && !ld->want) {
+	if (!to && dep->tag == DT_AUXILIARY && !ld->want) {
 		diag_clear(ld->diag);
 		return true;
 	}
@@ -349,7 +346,7 @@ static bool depend(struct load *ld, struct image *im, unsigned i, unsigned *at)
 		return false;
 	im->needed[im->nneeded++] = to;
 	im->order[im->norder++] = to;
-	if (tag == DT_NEEDED)
+	if (dep->tag == DT_NEEDED)
 		return true;
 	if (!push(ld, to))
 		return false;
@@ -365,11 +362,11 @@ static bool depend(struct load *ld, struct image *im, unsigned i, unsigned *at)
 static bool must_restart(struct load *ld, struct image *im)
 {
 	struct stage_reference ref = {.from = im};
-	intptr_t tag;
+	struct dyn_depend dep = {0};
 
-	for (unsigned i = 0; i < im->dyn.ndepend && !ld->host_tried; i++) {
-		ref.name = dyn_depend(&im->dyn, &im->st, i, &tag);
-		if (tag != DT_NEEDED || !ref.name || !host.style->is_only(text_base(ref.name)) ||
+	while (!ld->host_tried && dyn_depend(&im->dyn, &im->st, &dep)) {
+		ref.name = dep.name;
+		if (dep.tag != DT_NEEDED || !ref.name || !host.style->is_only(text_base(ref.name)) ||
 		    registry_by_name(ld->space, ref.name) || stage_find(ld, &ref))
 			continue;
 		if (ld->want)
@@ -382,6 +379,7 @@ static bool must_restart(struct load *ld, struct image *im)
 /* The direct dependencies of a new image; glibc's initial order is itself, then they. */
 static bool needed(struct load *ld, struct image *im, unsigned at)
 {
+	struct dyn_depend dep = {0};
 	unsigned n = im->dyn.ndepend;
 
 	if (must_restart(ld, im))
@@ -391,8 +389,8 @@ static bool needed(struct load *ld, struct image *im, unsigned at)
 	if (!im->needed || !im->order)
 		return diag_no_memory(ld->diag, im->path);
 	im->order[im->norder++] = im;
-	for (unsigned i = 0; i < n; i++)
-		if (!depend(ld, im, i, &at))
+	while (dyn_depend(&im->dyn, &im->st, &dep))
+		if (!depend(ld, im, &dep, &at))
 			return false;
 	return true;
 }

@@ -18,9 +18,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum change { TO_NOTHING, TO_HALF, BY_ONE_BYTE, GROWN, WRITTEN, REPLACED, CHANGES };
+enum change { TO_NOTHING, TO_HALF, BY_ONE_BYTE, GROWN, WRITTEN, SCRIBBLED, FILLED, REPLACED, CHANGES };
 static const char *const names[] = {"cut to nothing", "cut to half", "cut by a byte", "grown", "written into",
-				    "replaced"};
+				    "overwritten with 0x5a", "overwritten with 0xff", "replaced"};
 
 static unsigned calls, change_at, look[2]; /* numbers of calls; of the first two fstat, of the file */
 static unsigned nlooks;
@@ -32,10 +32,11 @@ static int mode;
 
 static void apply(const char *path)
 {
-	char garbage[512];
+	static char garbage[1 << 20];
 	int fd = open(path, O_RDWR);
 
-	memset(garbage, 0x5a, sizeof(garbage));
+	ck_assert_uint_le(length, sizeof(garbage));
+	memset(garbage, how == FILLED ? 0xff : 0x5a, sizeof(garbage));
 	ck_assert_int_ge(fd, 0);
 	switch (how) {
 	case TO_NOTHING:
@@ -51,7 +52,11 @@ static void apply(const char *path)
 		ck_assert(!ftruncate(fd, (off_t)length + 10000));
 		break;
 	case WRITTEN:
-		ck_assert_int_eq(pwrite(fd, garbage, sizeof(garbage), 0), sizeof(garbage));
+		ck_assert_int_eq(pwrite(fd, garbage, 512, 0), 512);
+		break;
+	case SCRIBBLED:
+	case FILLED:
+		ck_assert_int_eq(pwrite(fd, garbage, length, 0), (long)length);
 		break;
 	default:
 		ck_assert(!rename(kit_path("other.so"), path));

@@ -31,7 +31,7 @@ static uintptr_t at(const struct image *im, const struct elfgen *e, enum elfgen_
 
 START_TEST(everything)
 {
-	intptr_t tag;
+	struct dyn_depend dep = {0};
 	struct elfgen *e = kit_sample();
 	struct image *im;
 	const struct dyn *dy;
@@ -68,9 +68,11 @@ START_TEST(everything)
 	ck_assert_str_eq(dy->runpath, "$ORIGIN");
 	ck_assert_ptr_null(dy->rpath);
 	ck_assert_uint_eq(dy->ndepend, 2);
-	ck_assert_str_eq(dyn_depend(dy, st, 0, &tag), "libone.so");
-	ck_assert_str_eq(dyn_depend(dy, st, 1, &tag), "libtwo.so");
-	ck_assert_ptr_null(dyn_depend(dy, st, 2, &tag));
+	ck_assert(dyn_depend(dy, st, &dep) && dep.tag == DT_NEEDED);
+	ck_assert_str_eq(dep.name, "libone.so");
+	ck_assert(dyn_depend(dy, st, &dep));
+	ck_assert_str_eq(dep.name, "libtwo.so");
+	ck_assert(!dyn_depend(dy, st, &dep));
 	ck_assert(dy->textrel && dy->symbolic && dy->bind_now);
 	ck_assert_uint_eq(dy->flags_1, DF_1_NODELETE);
 	ck_assert_uint_eq((uintptr_t)dy->verneed, at(im, e, ELFGEN_VERNEED));

@@ -77,7 +77,7 @@ static void check(const struct image *im)
 	const struct dyn *dy = &im->dyn;
 	const size_t one = ARCH_RELA ? sizeof(elf_rela) : sizeof(elf_rel);
 	size_t total = 0;
-	intptr_t tag;
+	struct dyn_depend dep = {0};
 
 	read_all(dy->rel.at, dy->rel.n * one);
 	read_all(dy->plt.at, dy->plt.n * one);
@@ -89,9 +89,9 @@ static void check(const struct image *im)
 		read_all((const char *)im->map.bias + im->tls.va, im->tls.filesz);
 	read_all(im->ph, im->phnum * sizeof(*im->ph));
 	FUZZ_CHECK(dy->relative_count <= dy->rel.n);
-	for (unsigned i = 0; i < dy->ndepend; i++)
-		total += text_len(dyn_depend(dy, &im->st, i, &tag));
-	FUZZ_CHECK(!dyn_depend(dy, &im->st, dy->ndepend, &tag));
+	while (dyn_depend(dy, &im->st, &dep))
+		total += text_len(dep.name);
+	FUZZ_CHECK(dep.given == dy->ndepend);
 	total += dy->soname ? text_len(dy->soname) : 0;
 	total += dy->rpath ? text_len(dy->rpath) : 0;
 	total += dy->runpath ? text_len(dy->runpath) : 0;
