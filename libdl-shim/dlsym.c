@@ -86,8 +86,12 @@ static bool find_in_handle(struct question *q, struct sym_request *rq)
 	q->from = im;
 	if (im->program)
 		return scope_find_in(list_at(&registry.base.global), 0, rq, &q->found);
-	if (list_at(&im->search))
-		return scope_find_in(list_at(&im->search), 0, rq, &q->found);
+	if (list_at(&im->search)) {
+		if (!scope_find_in(list_at(&im->search), 0, rq, &q->found))
+			return false;
+		scope_find_copy(im, rq, &q->found);
+		return true;
+	}
 	q->found = (struct sym_found){im, hash_lookup(&im->st, rq)};
 	return q->found.sym != NULL;
 }

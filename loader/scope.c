@@ -100,6 +100,16 @@ static bool find_shared(const struct image *im, struct sym_request *rq, struct s
 	return scope_find_in(global, 0, rq, out) && deep_shared(out->im, rq->name);
 }
 
+void scope_find_copy(const struct image *im, struct sym_request *rq, struct sym_found *out)
+{
+	struct space *sp = out->im->space;
+	struct sym_found first;
+
+	if (im->space != sp && out->im->libc_family && ELF_ST_TYPE(out->sym->st_info) == STT_OBJECT &&
+	    scope_find_in(atomic_load_explicit(&sp->global, memory_order_acquire), 0, rq, &first))
+		*out = first;
+}
+
 bool scope_find(const struct image *im, struct sym_request *rq, struct sym_found *out)
 {
 	/* Acquire: partner is the release in scope_chain_publish. */
@@ -115,8 +125,10 @@ bool scope_find(const struct image *im, struct sym_request *rq, struct sym_found
 			return out->im = (struct image *)(uintptr_t)im, true;
 	}
 	for (unsigned i = 0; chain && i < chain->n; i++)
-		if (scope_find_in(atomic_load_explicit(chain->scope[i], memory_order_acquire), 0, rq, out))
+		if (scope_find_in(atomic_load_explicit(chain->scope[i], memory_order_acquire), 0, rq, out)) {
+			scope_find_copy(im, rq, out);
 			return true;
+		}
 	/* A namespace has no list with us in it, only libc, which may lack what we add. */
 	out->im = NULL;
 	stand_in(rq, out);

@@ -56,6 +56,12 @@ bool scope_find_in(struct scope_list *list, unsigned from, struct sym_request *r
 /* Through im's own chain: what a reference in im means.  DT_SYMBOLIC is im first.  Reader. */
 bool scope_find(const struct image *im, struct sym_request *rq, struct sym_found *out);
 
+/*
+ * Namespaces share libc, whose variables are where libc finds them: a copy that the program has
+ * (R_X86_64_COPY) comes before the original.  Corrects what a list of im's gave.  Reader.
+ */
+void scope_find_copy(const struct image *im, struct sym_request *rq, struct sym_found *out);
+
 /* Does im's chain have an index that is larger than the caches near the CPU? */
 bool scope_is_large(const struct image *im);
 

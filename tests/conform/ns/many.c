@@ -234,6 +234,23 @@ CASE(underlinked_library_finds_libc)
 	eq(call(load_in(namespace_of(h), "./libunderlinked.so", RTLD_NOW), "length_of_word"), 4);
 }
 
+/* Variables of libc's, of which the program has copies (R_X86_64_COPY) that libc itself uses. */
+CASE(variables_of_libc)
+{
+	char *arguments[] = {"program", "-x", "argument", NULL};
+	void *h = load_in(LM_ID_NEWLM, "./libvariables.so", RTLD_NOW);
+	char **(*environment)(void) = (char **(*)(void))sym(h, "environment");
+	const char *(*argument)(void) = (const char *(*)(void))sym(h, "option_argument");
+
+	eq(setenv("ONE_MORE", "1", 1), 0); /* moves the environment */
+	eq(getopt(3, arguments, "x:"), 'x');
+	same(optarg, "argument");
+	ok(environment());
+	ok((environment() == environ) == TWIN_NAMESPACES_SHARE_LIBC);
+	ok((argument() == optarg) == TWIN_NAMESPACES_SHARE_LIBC);
+	ok((*(char **)sym(h, "optarg") == optarg) == TWIN_NAMESPACES_SHARE_LIBC);
+}
+
 /* Looked up from within: what comes after, and what comes first. */
 CASE(next_from_within)
 {
