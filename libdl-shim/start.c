@@ -38,7 +38,7 @@ void dlrs_debugger_event(void)
 		debugger_event();
 }
 
-static bool forking_in_turn; /* debugger.c's; the loader lock's */
+static bool forking_in_turn; /* debugger.c's; the small lock's, under which no signal comes */
 
 /* The loader lock comes before the small lock of tls.c. */
 static void before_fork(void)
@@ -47,8 +47,8 @@ static void before_fork(void)
 
 	door_settle();
 	lock_fork_prepare();
-	forking_in_turn = mine;
 	tls_fork_prepare();
+	forking_in_turn = mine;
 }
 
 static void in_parent(void)

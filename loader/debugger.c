@@ -22,6 +22,7 @@
  */
 #include "debugger.h"
 
+#include "../arch/arch.h"
 #include "../compat/host.h"
 #include "hash.h"
 #include "lock.h"
@@ -44,7 +45,8 @@ static unsigned asked, told;  /* serial numbers of changes; the loader lock's */
 static bool adding, removing; /* what kind they are; the loader lock's */
 /* asked differs from told.  Partners: the stores in ask and settle, the load in debugger_tell. */
 static atomic_bool due;
-static atomic_bool turn; /* some thread is telling; partners: take_turn's and debugger_tell's */
+/* The thread pointer of who is telling, or NULL.  Partners: take_turn's and give_turn's. */
+static _Atomic(char *) turn;
 
 /* ---- the list --------------------------------------------------------------------------------- */
 
@@ -328,14 +330,19 @@ static void notify(unsigned serial)
 /*
  * One thread at a time: while two have the helper open, the first one's dlclose passes no probe.  Not a lock,
  * because who has the turn waits for libc's loader lock, and that may be ours (we are called by a constructor
- * of libc's): then we go first, without a turn.
+ * of libc's): then we go first, without a turn.  So does a signal's handler whose thread has the turn.
  */
 static bool take_turn(void)
 {
 	uint64_t waited = 0, before = 0, now;
+	char *who = NULL;
 
-	/* acquire; partner: the release in debugger_tell */
-	while (atomic_exchange_explicit(&turn, true, memory_order_acquire)) {
+	/* acquire; partner: the release in give_turn */
+	while (!atomic_compare_exchange_strong_explicit(&turn, &who, arch_tp(), memory_order_acquire,
+							memory_order_relaxed)) {
+		if (who == arch_tp())
+			return false;
+		who = NULL;
 		now = host_nanoseconds();
 		if (before)
 			waited += now - before < MOMENT ? now - before : MOMENT;
@@ -345,6 +352,12 @@ static bool take_turn(void)
 		host_yield();
 	}
 	return true;
+}
+
+static void give_turn(bool mine)
+{
+	if (mine) /* release; partner: take_turn */
+		atomic_store_explicit(&turn, NULL, memory_order_release);
 }
 
 static void settle(void)
@@ -368,8 +381,7 @@ void debugger_tell(void)
 	if (serial != serial_of(&told))
 		notify(serial);
 	settle();
-	if (mine) /* release; partner: take_turn */
-		atomic_store_explicit(&turn, false, memory_order_release);
+	give_turn(mine);
 }
 
 /*
@@ -383,11 +395,10 @@ bool debugger_fork_prepare(void)
 
 void debugger_fork_parent(bool mine)
 {
-	if (mine) /* release; partner: take_turn */
-		atomic_store_explicit(&turn, false, memory_order_release);
+	give_turn(mine);
 }
 
 void debugger_fork_child(void)
 {
-	atomic_store_explicit(&turn, false, memory_order_relaxed);
+	atomic_store_explicit(&turn, NULL, memory_order_relaxed);
 }

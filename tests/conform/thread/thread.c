@@ -10,8 +10,10 @@
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 
 static sem_t entered, released;
 static bool gate_open; /* later calls walk straight through */
@@ -426,4 +428,73 @@ CASE(fork_inside_a_constructor)
 		_exit(first.ready == 1 ? 0 : 1);
 	}
 	child_succeeds(pid);
+}
+
+/* In a process with one thread a signal's handler may fork, also when it interrupts fork; and does not wait for that. */
+static volatile sig_atomic_t handled;
+static double busiest; /* seconds that a handler computed */
+
+static double computed(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void fork_in_handler(int number)
+{
+	double before = computed();
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(0);
+	handled += pid > 0 && waitpid(pid, NULL, 0) == pid;
+	if (computed() - before > busiest)
+		busiest = computed() - before;
+}
+
+enum { FORKS = 500 };
+
+/* Sends a signal for each byte that comes, just when its parent begins to fork. */
+static pid_t start_sender(int bytes[2])
+{
+	pid_t parent = getpid(), pid;
+	char byte;
+
+	eq(pipe(bytes), 0);
+	pid = fork();
+	if (pid)
+		return pid;
+	close(bytes[1]);
+	while (read(bytes[0], &byte, 1) == 1)
+		kill(parent, SIGUSR1);
+	_exit(0);
+}
+
+CASE(fork_in_a_handler_that_interrupts_fork)
+{
+	struct sigaction action = {.sa_handler = fork_in_handler, .sa_flags = SA_RESTART};
+	sigset_t one, before;
+	pid_t sender, pid;
+	int bytes[2];
+
+	eq(sigaction(SIGUSR1, &action, NULL), 0);
+	sigemptyset(&one);
+	sigaddset(&one, SIGUSR1);
+	sender = start_sender(bytes);
+	for (int i = 1; i <= FORKS; i++) {
+		eq(write(bytes[1], "", 1), 1);
+		pid = fork();
+		if (!pid)
+			_exit(0);
+		child_succeeds(pid);
+		eq(sigprocmask(SIG_BLOCK, &one, &before), 0);
+		while (handled < i)
+			sigsuspend(&before);
+		eq(sigprocmask(SIG_SETMASK, &before, NULL), 0);
+	}
+	close(bytes[1]);
+	child_succeeds(sender);
+	ok(busiest < 1);
 }
