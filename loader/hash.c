@@ -80,7 +80,7 @@ static bool version_fits(const struct symtab *st, uint32_t i, const struct sym_r
 			return true;
 		/* A symbol of no version at all (local, global: 0, 1) will do, unless hidden. */
 		return !rq->version->hidden && !(raw & ELF_VERSYM_HIDDEN) &&
-		       (index >= st->nversion || st->versions[index].hash == 0);
+		       (index >= st->nversion || st->versions[index].name == NULL);
 	}
 	if (index < (rq->newest ? 2u : 3u))
 		return true;

@@ -126,7 +126,7 @@ static inline bool hash_is_plain(const struct symtab *st, uint32_t i, uint32_t *
 	if (s->st_shndx == SHN_UNDEF || !s->st_value || ELF_ST_VIS(s->st_other) != STV_DEFAULT)
 		return false;
 	version = st->versym ? st->versym[i] : 0;
-	if (version > 1 && (version >= st->nversion || !st->versions[version].hash)) /* or it is hidden */
+	if (version > 1 && (version >= st->nversion || !st->versions[version].name)) /* or it is hidden */
 		return false;
 	*stored = st->chain[i - st->symoffset];
 	return true;

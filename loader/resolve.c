@@ -22,7 +22,7 @@ static const struct version *version_of(const struct symtab *st, uint32_t index)
 	bool any = st->versym && host.style->versions;
 	unsigned i = any ? st->versym[index] & ~(unsigned)ELF_VERSYM_HIDDEN : 0;
 
-	return i < st->nversion && st->versions[i].hash ? &st->versions[i] : NULL;
+	return i < st->nversion && st->versions[i].name ? &st->versions[i] : NULL;
 }
 
 /* Where the symbol does exist: in an image that is loaded but not in im's scope, or in another version. */

@@ -394,6 +394,27 @@ START_TEST(versions)
 }
 END_TEST
 
+/* A version whose name has the hash 0 is one like others (glibc bug 29190). */
+START_TEST(version_of_hash_zero)
+{
+	struct elfgen *e = kit_elf();
+	struct version zero = {.name = "PPPPPPPPPPPP"}, other = {.name = "V_1", .hash = hash_sysv("V_1")};
+	unsigned n, sym;
+	struct family f;
+
+	ck_assert_uint_eq(hash_sysv(zero.name), 0);
+	n = elfgen_verdef(e, zero.name, NULL);
+	sym = define(e, (struct elfgen_sym){.name = "lone", .value = 8, .version = (uint16_t)n});
+	elfgen_put(e, ELFGEN_DATA, NULL, 64);
+	f = load_family(e);
+	ck_assert_int_eq(find_all(&f, "lone", &zero, 0), index_of(e, sym));
+	ck_assert_int_eq(find_all(&f, "lone", NULL, 0), index_of(e, sym));
+	ck_assert_int_eq(find_all(&f, "lone", &other, 0), -1);
+	free_family(&f);
+	elfgen_free(e);
+}
+END_TEST
+
 /* A library without versions satisfies every version. */
 START_TEST(no_versions)
 {
@@ -463,6 +484,7 @@ static void add(TCase *tc)
 	tcase_add_test(tc, system_libraries);
 	tcase_add_test(tc, definitions);
 	tcase_add_test(tc, versions);
+	tcase_add_test(tc, version_of_hash_zero);
 	tcase_add_test(tc, no_versions);
 	tcase_add_test(tc, hash_functions);
 	tcase_add_test(tc, nearest);
