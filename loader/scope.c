@@ -105,6 +105,7 @@ void scope_find_copy(const struct image *im, struct sym_request *rq, struct sym_
 	struct space *sp = out->im->space;
 	struct sym_found first;
 
+	/* Acquire: partner is the release in scope_reserve. */
 	if (im->space != sp && out->im->libc_family && ELF_ST_TYPE(out->sym->st_info) == STT_OBJECT &&
 	    scope_find_in(atomic_load_explicit(&sp->global, memory_order_acquire), 0, rq, &first))
 		*out = first;
