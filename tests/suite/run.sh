@@ -39,6 +39,8 @@ fetch()
 	/usr/lib/apt/apt-helper download-file "${mirror%/}/pool/main/g/glibc/$archive" "$suite/$archive" >/dev/null ||
 		die "no source of glibc $version at $mirror"
 	tar -C "$suite" -xf "$suite/$archive" || die "cannot unpack $archive"
+	# Debian's archive lacks the manual.
+	[ -d "$source/manual" ] || sed -i '/^all-subdirs/,/[^\\]$/s/ manual / /' "$source/Makeconfig"
 }
 
 build()
