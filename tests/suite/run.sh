@@ -31,13 +31,13 @@ die()
 
 fetch()
 {
-	local mirror=${DLRS_MIRROR:-} archive=glibc_$version.orig.tar.xz
+	local mirror=${DLRS_MIRROR:-} archive=glibc_$version.orig.tar.xz url
 	[ ! -d "$source" ] || return 0
 	# shellcheck disable=SC2016
 	[ -n "$mirror" ] || mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Identifier: Packages' |
 		grep -m 1 -E 'debian/?$')
-	/usr/lib/apt/apt-helper download-file "${mirror%/}/pool/main/g/glibc/$archive" "$suite/$archive" >/dev/null ||
-		die "no source of glibc $version at $mirror"
+	url=${mirror%/}/pool/main/g/glibc/$archive
+	/usr/lib/apt/apt-helper download-file "$url" "$suite/$archive" >"$suite/fetch.log" 2>&1 || die "no $url"
 	tar -C "$suite" -xf "$suite/$archive" || die "cannot unpack $archive"
 	# Debian's archive lacks the manual.
 	[ -d "$source/manual" ] || sed -i '/^all-subdirs/,/[^\\]$/s/ manual / /' "$source/Makeconfig"
