@@ -79,7 +79,10 @@ struct host_real {
 	void *(*deregister_frame)(const void *eh_frame);
 };
 
-/* What every process reads or writes at its start: on a page that relocation has made private already. */
+/*
+ * What every process reads or writes at its start, and at each fork: on one page, which relocation has made
+ * private already, and which parent and child have to copy.
+ */
 #define HOST_EARLY __attribute__((section(".data.early")))
 
 /* What host_seal makes read-only has pages of its own, where pages are no larger than this. */

@@ -22,7 +22,8 @@
 
 enum { WALKERS = 64 };
 
-static _Atomic(char *) walker[WALKERS]; /* thread pointers of those inside; more than these are not known */
+/* Thread pointers of those inside; more than these are not known. */
+static HOST_EARLY _Atomic(char *) walker[WALKERS];
 static bool walk_stuck;
 
 static bool enter_walk(char *tp, unsigned *at)

@@ -38,7 +38,8 @@ void dlrs_debugger_event(void)
 		debugger_event();
 }
 
-static bool forking_in_turn; /* debugger.c's; the small lock's, under which no signal comes */
+/* debugger.c's; the small lock's, under which no signal comes */
+static HOST_EARLY bool forking_in_turn;
 
 /* The loader lock comes before the small lock of tls.c. */
 static void before_fork(void)
@@ -65,8 +66,10 @@ static void in_child(void)
 	host_fork_child();
 	epoch_fork_child(tls_reader());
 	debugger_fork_child();
-	init_fork_child();
-	keep_fork_child();
+	if (!door_waits()) {
+		init_fork_child();
+		keep_fork_child();
+	}
 	tls_fork_child();
 	lock_fork_child();
 }

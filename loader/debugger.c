@@ -46,7 +46,7 @@ static bool adding, removing; /* what kind they are; the loader lock's */
 /* asked differs from told.  Partners: the stores in ask and settle, the load in debugger_tell. */
 static atomic_bool due;
 /* The thread pointer of who is telling, or NULL.  Partners: take_turn's and give_turn's. */
-static _Atomic(char *) turn;
+static HOST_EARLY _Atomic(char *) turn;
 
 /* ---- the list --------------------------------------------------------------------------------- */
 

@@ -38,10 +38,11 @@ struct retired {
 };
 
 static struct stripe stripes[STRIPES];
-static atomic_uint used; /* stripes that somebody has counted in; partner: drained()'s load */
-static _Atomic(struct epoch_reader *) readers; /* partners: epoch_register's release, drained()'s acquire */
+static HOST_EARLY atomic_uint used; /* stripes that somebody has counted in; partner: drained()'s load */
+/* Partners: epoch_register's release, drained()'s acquire. */
+static HOST_EARLY _Atomic(struct epoch_reader *) readers;
 static atomic_uint parity;		       /* written by epoch_quiet() under the loader lock */
-static atomic_uint forks;		       /* written in a forked child */
+static HOST_EARLY atomic_uint forks;	       /* written in a forked child */
 static atomic_bool fences;		       /* readers must make their own barrier */
 static struct retired *limbo;		       /* the loader lock's */
 static unsigned nlimbo;
@@ -251,12 +252,14 @@ void epoch_tidy(void)
 void epoch_fork_child(struct epoch_reader *own)
 {
 	struct epoch_reader *r = atomic_load_explicit(&readers, memory_order_relaxed);
+	unsigned rest = atomic_load_explicit(&used, memory_order_relaxed);
 
 	atomic_fetch_add_explicit(&forks, 1, memory_order_relaxed);
 	for (; r; r = r->next)
 		for (int side = 0; side < 2 && r != own; side++)
 			atomic_store_explicit(&r->inside[side], 0, memory_order_relaxed);
-	for (unsigned s = 0; s < STRIPES; s++)
+	for (; rest; rest &= rest - 1)
 		for (int side = 0; side < 2; side++)
-			atomic_store_explicit(&stripes[s].inside[side], 0, memory_order_relaxed);
+			atomic_store_explicit(&stripes[__builtin_ctz(rest)].inside[side], 0,
+					      memory_order_relaxed);
 }

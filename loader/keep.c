@@ -174,6 +174,7 @@ void keep_forget(const struct image *im)
 void keep_fork_child(void)
 {
 	for (unsigned i = 0; i < NOTES; i++)
-		if (!atomic_load_explicit(&notes[i].to, memory_order_relaxed))
+		if (atomic_load_explicit(&notes[i].im, memory_order_relaxed) &&
+		    !atomic_load_explicit(&notes[i].to, memory_order_relaxed))
 			wipe(&notes[i]);
 }

@@ -25,7 +25,7 @@ struct list {
 	struct thread *first, *last;
 };
 
-static struct list alive, zombies, spare;
+static HOST_EARLY struct list alive, zombies, spare;
 static unsigned nalive, census; /* at so many living, those that left silently are looked for */
 static HOST_EARLY int home;	/* the process that the records were made in */
 static bool at_home;		/* are we in it?  Asked by look_home() */
@@ -409,7 +409,7 @@ bool tls_dtor_push(struct tls_dtor *dtor)
 
 /* --- fork -------------------------------------------------------------------------------------------- */
 
-static uint64_t fork_mask; /* the lock's */
+static HOST_EARLY uint64_t fork_mask; /* the lock's */
 
 void tls_fork_prepare(void)
 {
