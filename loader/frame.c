@@ -41,7 +41,7 @@ static uintptr_t start_va(const struct image *im)
 	return value - im->map.bias;
 }
 
-/* Lengths lead from entry to entry, and a zero ends them. */
+/* Lengths lead from entry to entry, and a zero ends them.  All that they span can be read. */
 static bool ends(const struct image *im, uintptr_t va)
 {
 	const void *at;
@@ -51,7 +51,8 @@ static bool ends(const struct image *im, uintptr_t va)
 		memcpy(&len, at, sizeof len); /* a damaged table may be anywhere */
 		if (len == 0)
 			return true;
-		if (len == UINT32_MAX || va + len < va) /* 64-bit entries: nobody makes them */
+		/* From 0xfffffff0 on lengths mean something else: 64-bit entries, which nobody makes. */
+		if (len >= 0xfffffff0 || !image_at(im, va, sizeof len + (uintptr_t)len))
 			return false;
 		va += sizeof len + len;
 	}

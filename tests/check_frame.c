@@ -128,10 +128,29 @@ START_TEST(damaged)
 }
 END_TEST
 
+/* Nobody can read what lies between two segments, also when a length leads across it. */
+START_TEST(gap)
+{
+	static struct segment two[] = {{0, 0x240, 5, 0x240}, {0x300, 0x100, 5, 0x100}};
+
+	prepare(PCREL_SDATA4, TABLE - HDR - 4);
+	im.map.seg = two;
+	im.map.nseg = 2;
+	good("before the gap");
+	prepare(PCREL_SDATA4, TABLE - HDR - 4);
+	im.map.seg = two;
+	im.map.nseg = 2;
+	word(TABLE + 24, 0x300 - (TABLE + 28));
+	word(0x300, 0);
+	bad("an entry across the gap");
+}
+END_TEST
+
 static void add(TCase *tc)
 {
 	tcase_add_test(tc, encodings);
 	tcase_add_test(tc, damaged);
+	tcase_add_test(tc, gap);
 }
 
 KIT_MAIN("frame", add)

@@ -66,6 +66,7 @@ static void check_frames(struct image *im)
 {
 	host.real.register_frame = read_frames;
 	host.real.deregister_frame = forget_frames;
+	frame_find(im);
 	frame_enter(im);
 	frame_forget(im);
 	FUZZ_CHECK(!registered);
